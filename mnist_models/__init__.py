@@ -1,0 +1,24 @@
+"""Three honest classifiers for handwritten digits, and one ``evaluate()`` to compare them."""
+
+from mnist_models.datasets import ImageDataset, fetch_mnist, load_idx, load_sample_digits
+from mnist_models.forest import RandomForestClassifier
+from mnist_models.linear import LogisticRegression
+from mnist_models.models import MODEL_NAMES, make_model, search_space
+from mnist_models.network import SequentialClassifier
+from mnist_models.preprocessing import make_preprocessor
+
+__version__ = "0.1.0.dev0"
+
+__all__ = [
+    "MODEL_NAMES",
+    "ImageDataset",
+    "LogisticRegression",
+    "RandomForestClassifier",
+    "SequentialClassifier",
+    "fetch_mnist",
+    "load_idx",
+    "load_sample_digits",
+    "make_model",
+    "make_preprocessor",
+    "search_space",
+]

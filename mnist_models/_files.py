@@ -1,0 +1,45 @@
+"""Files arrive whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def atomic_writer(path: str | Path) -> Iterator[BinaryIO]:
+    """Open a temporary file beside ``path`` that takes its place only when all went well.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file to write. Its folder must exist.
+
+    Yields
+    ------
+    binary file
+        What is written to it replaces ``path`` at the end of the block, in one step that a
+        crash cannot split. If the block raises, ``path`` stays as it was.
+    """
+    path = Path(path)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    partial = Path(name)
+    try:
+        with open(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+        partial.chmod(0o666 & ~_umask())
+        partial.replace(path)
+    except BaseException:  # Ctrl-C too leaves no stray file
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    """The process's umask, which can only be read by setting it: mkstemp's own mode is 0600."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

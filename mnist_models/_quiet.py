@@ -1,0 +1,52 @@
+"""Start a chatty native library without its chatter."""
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+# A line of Google's C++ logging, below "fatal": severity and date, then time, thread and place.
+# The two sentences are what TensorFlow's start-up writes around such lines.
+_CHATTER = re.compile(
+    rb"[IWE]\d{4} \d\d:\d\d:|[IWE]0000 00:00:|20\d\d-\d\d-\d\d .*: [IWE] "
+    rb"|WARNING: All log messages before absl::InitializeLog"
+    rb"|To enable the following instructions:"
+)
+_STDERR = 2
+
+
+@contextmanager
+def without_native_chatter() -> Iterator[None]:
+    """Hold the process's standard error back, and let through what is no native log line.
+
+    TensorFlow writes to file descriptor 2 while it loads, whatever Python's logging says: that it
+    found no GPU, that faster builds of it exist. The only switch it has, an environment variable,
+    would hide its errors for the rest of the process too; so its words are filtered here, once,
+    while it starts. Other threads' output is delayed by that, not lost.
+    """
+    with tempfile.TemporaryFile() as held:
+        saved = os.dup(_STDERR)
+        try:
+            _flush_stderr()
+            os.dup2(held.fileno(), _STDERR)
+            yield
+        finally:
+            _flush_stderr()
+            os.dup2(saved, _STDERR)
+            os.close(saved)
+            _pass_on(held)
+
+
+def _pass_on(held: BinaryIO) -> None:
+    held.seek(0)
+    for line in held:
+        if not _CHATTER.match(line):
+            os.write(_STDERR, line)
+
+
+def _flush_stderr() -> None:
+    if sys.stderr is not None:  # None under pythonw
+        sys.stderr.flush()

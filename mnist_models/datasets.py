@@ -1,0 +1,328 @@
+"""Handwritten digits: as they ship, as they are fetched, as somebody's IDX files.
+
+Every function returns an :class:`ImageDataset`: one row of 8-bit pixels per image and one label per
+row, as scikit-learn wants them, with the shape of the images kept beside.
+"""
+
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+
+from mnist_models import _mnist
+from mnist_models._idx import read_idx
+from mnist_models.exceptions import DatasetFormatError
+
+Split = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[Any], NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ImageDataset:
+    """Images and their labels; nothing about it can be changed.
+
+    Attributes
+    ----------
+    data : ndarray of uint8, shape (n_images, height * width)
+        One image per row, pixels from 0 (paper) to 255 (ink), row by row from the top left.
+        Read-only; perhaps a memory map of a file.
+    target : ndarray, shape (n_images,)
+        The label of each image. Read-only.
+    image_shape : tuple of int
+        (height, width) in pixels.
+    name : str
+        What the data set is called in reports.
+    n_official_train : int or None
+        How many of the first images its authors meant for training, where they said so.
+
+    Examples
+    --------
+    >>> from mnist_models import load_sample_digits
+    >>> digits = load_sample_digits()
+    >>> digits
+    ImageDataset('sample digits', 1797 images of 28×28, 10 classes)
+    >>> X_train, X_test, y_train, y_test = digits.split("report")
+    >>> X_train.shape, X_test.shape
+    ((1437, 784), (360, 784))
+    """
+
+    data: NDArray[np.uint8]
+    target: NDArray[Any]
+    image_shape: tuple[int, int]
+    name: str
+    n_official_train: int | None = None
+
+    def __post_init__(self) -> None:
+        for field in ("data", "target"):
+            view = getattr(self, field).view()
+            view.flags.writeable = False
+            object.__setattr__(self, field, view)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __repr__(self) -> str:
+        size = "×".join(map(str, self.image_shape))
+        n_classes = len(np.unique(self.target))
+        return f"ImageDataset({self.name!r}, {len(self)} images of {size}, {n_classes} classes)"
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """The images as a view of shape (n_images, height, width)."""
+        return self.data.reshape(-1, *self.image_shape)
+
+    def split(self, kind: Literal["report", "official"] = "report") -> Split:
+        """Divide into training and test rows, the same way every time.
+
+        Parameters
+        ----------
+        kind : {"report", "official"}, default="report"
+            ``"report"`` is the split of the report this library grew from, ``train_test_split``
+            with ``test_size=0.2, random_state=42``: 56,000 and 14,000 of MNIST's digits.
+            ``"official"`` is the authors' own: 60,000 and 10,000.
+
+        Returns
+        -------
+        X_train, X_test, y_train, y_test : ndarray
+            In the order of ``sklearn.model_selection.train_test_split``.
+
+        Raises
+        ------
+        ValueError
+            If ``kind`` is neither, or the data set has no official split.
+        """
+        if kind == "report":
+            rows = train_test_split(np.arange(len(self)), test_size=0.2, random_state=42)
+            train, test = rows
+            return self.data[train], self.data[test], self.target[train], self.target[test]
+        if kind != "official":
+            raise ValueError(f"kind must be 'report' or 'official'. Got {kind!r} instead.")
+        n_train = self.n_official_train
+        if n_train is None:
+            raise ValueError(
+                f"{self.name!r} has no official split: its authors named no test set. "
+                "Use split('report')."
+            )
+        data, target = self.data, self.target
+        return data[:n_train], data[n_train:], target[:n_train], target[n_train:]
+
+    def sample(self, n: int, random_state: int | np.random.RandomState | None = None) -> "ImageDataset":
+        """A smaller data set with the classes in the same proportions.
+
+        Parameters
+        ----------
+        n : int
+            How many images to keep, at least one for each class.
+        random_state : int, RandomState or None, default=None
+            Which ones. The same int always keeps the same images.
+
+        Returns
+        -------
+        ImageDataset
+            The chosen images in their old order, without an official split.
+
+        Raises
+        ------
+        ValueError
+            If ``n`` is larger than the data set or smaller than its number of classes.
+        """
+        if n == len(self):
+            chosen = np.arange(len(self))
+        else:
+            n_classes = len(np.unique(self.target))
+            if not n_classes <= n < len(self):
+                raise ValueError(
+                    f"n must be from {n_classes}, the number of classes, to {len(self)}, the "
+                    f"number of images. Got {n} instead."
+                )
+            chosen = _stratified_rows(self.target, n, check_random_state(random_state))
+        return ImageDataset(
+            self.data[chosen], self.target[chosen], self.image_shape, f"{n} of {self.name}"
+        )
+
+
+def fetch_mnist(
+    *, data_home: str | PathLike[str] | None = None, download_if_missing: bool = True
+) -> ImageDataset:
+    """MNIST, all 70,000 digits: the 60,000 for training, then the 10,000 for testing.
+
+    The first good source is taken: the copy in the user's cache, the four IDX files (gzip or
+    plain) in ``data_home``, in the folder that the environment variable ``MNIST_MODELS_DATA``
+    names, in the user's cache, at last a download (11 MB). The content is pinned by SHA-256, so
+    it is the same digits wherever they came from. An uncompressed copy (55 MB) is kept in the
+    user's cache and opened as a read-only memory map from then on.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        A folder with the four files; downloaded files are put there. None: the user's cache.
+    download_if_missing : bool, default=True
+        If False, never open a connection.
+
+    Returns
+    -------
+    ImageDataset
+        ``data`` is (70000, 784), ``target`` the digits 0 to 9, ``n_official_train`` 60,000.
+
+    Raises
+    ------
+    DatasetUnavailableError
+        If the digits are in none of the folders and cannot, or may not, be downloaded.
+    DatasetFormatError
+        If a file found is not the one published.
+
+    References
+    ----------
+    Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied to document
+    recognition", Proceedings of the IEEE 86(11), 1998.
+
+    Examples
+    --------
+    >>> from mnist_models import fetch_mnist
+    >>> mnist = fetch_mnist()  # doctest: +SKIP
+    >>> mnist.data.shape, mnist.n_official_train  # doctest: +SKIP
+    ((70000, 784), 60000)
+    """
+    home = None if data_home is None else Path(data_home)
+    images, labels = _mnist.load_mnist(home, download=download_if_missing)
+    return _dataset(images, labels, "MNIST", n_official_train=_mnist.N_TRAIN)
+
+
+def load_idx(images: str | PathLike[str], labels: str | PathLike[str]) -> ImageDataset:
+    """Any data set in MNIST's own file format: Fashion-MNIST, KMNIST, EMNIST, or yours.
+
+    Parameters
+    ----------
+    images : str or path-like
+        An IDX file of unsigned bytes with shape (n, height, width), gzip-compressed or plain.
+    labels : str or path-like
+        An IDX file of unsigned bytes with shape (n,), gzip-compressed or plain.
+
+    Returns
+    -------
+    ImageDataset
+        Named after the images' file.
+
+    Raises
+    ------
+    DatasetFormatError
+        If a file is malformed in any way, or the two do not belong together.
+    OSError
+        If a file cannot be read.
+
+    Examples
+    --------
+    >>> from mnist_models import load_idx
+    >>> fashion = load_idx("train-images-idx3-ubyte.gz",
+    ...                    "train-labels-idx1-ubyte.gz")  # doctest: +SKIP
+    """
+    pictures = read_idx(images, ndim=3)
+    targets = read_idx(labels, ndim=1)
+    if pictures.size == 0:
+        raise DatasetFormatError(
+            f"{images} holds no pixels: expected at least one image, found shape {pictures.shape}."
+        )
+    if len(pictures) != len(targets):
+        raise DatasetFormatError(
+            f"{images} and {labels} do not belong together: expected one label for each of "
+            f"{len(pictures)} images, found {len(targets)} labels."
+        )
+    return _dataset(pictures, targets, Path(images).name)
+
+
+def load_sample_digits() -> ImageDataset:
+    """The 1,797 handwritten digits inside scikit-learn, in MNIST's 28×28 frame.
+
+    Each 8×8 digit (16 levels of ink) is enlarged to the 20×20 box that MNIST's digits fill and
+    laid into a 28×28 frame with its centre of mass in the middle, as MNIST lays its own. No
+    network, no files, a few milliseconds.
+
+    Returns
+    -------
+    ImageDataset
+        ``data`` is (1797, 784), ``target`` the digits 0 to 9; no official split.
+
+    References
+    ----------
+    E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning
+    Repository, 1998.
+
+    Examples
+    --------
+    >>> from mnist_models import load_sample_digits
+    >>> digits = load_sample_digits()
+    >>> digits.images.shape, digits.data.dtype
+    ((1797, 28, 28), dtype('uint8'))
+    """
+    digits = load_digits()
+    return _dataset(lay_into_frames(digits.images / 16.0), digits.target, "sample digits")
+
+
+def lay_into_frames(images: NDArray[np.float64], box: int = 20, frame: int = 28) -> NDArray[np.uint8]:
+    """Enlarge square images bilinearly to ``box`` pixels, centred by mass in ``frame`` pixels.
+
+    Parameters
+    ----------
+    images : ndarray of float64, shape (n, side, side)
+        Ink from 0 to 1.
+    box, frame : int, default=20 and 28
+        MNIST's own sizes.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, frame, frame)
+        Ink from 0 to 255.
+    """
+    enlarge = _bilinear_matrix(images.shape[1], box)
+    enlarged = np.rint(255 * (enlarge @ images @ enlarge.T)).astype(np.uint8)
+    margin = frame - box
+    centre = np.arange(box) + 0.5
+    mass = enlarged.sum(axis=(1, 2), dtype=np.float64)
+    framed = np.zeros((len(images), frame, frame), dtype=np.uint8)
+    for image, total, out in zip(enlarged, mass, framed, strict=True):
+        offsets = frame / 2 - np.array([image.sum(1) @ centre, image.sum(0) @ centre]) / max(total, 1)
+        top, left = np.clip(np.rint(offsets).astype(int), 0, margin)
+        out[top : top + box, left : left + box] = image
+    return framed
+
+
+def _bilinear_matrix(n_from: int, n_to: int) -> NDArray[np.float64]:
+    """The (n_to, n_from) matrix that resamples pixel values linearly between pixel centres."""
+    position = (np.arange(n_to) + 0.5) * n_from / n_to - 0.5
+    position = np.clip(position, 0, n_from - 1)
+    return np.maximum(0, 1 - np.abs(position[:, None] - np.arange(n_from)))
+
+
+def _stratified_rows(
+    target: NDArray[Any], n: int, random_state: np.random.RandomState
+) -> NDArray[np.intp]:
+    """``n`` rows, sorted, with each class kept in proportion and none lost."""
+    _, codes, counts = np.unique(target, return_inverse=True, return_counts=True)
+    share = counts * n / len(target)
+    take = np.maximum(1, np.floor(share).astype(int))
+    while take.sum() != n:  # hand out, or take back, what rounding left: where it hurts least
+        step = 1 if take.sum() < n else -1
+        room = np.where((take < counts) if step > 0 else (take > 1), step * (share - take), -np.inf)
+        take[np.argmax(room)] += step
+    chosen = [
+        random_state.choice(np.flatnonzero(codes == code), size, replace=False)
+        for code, size in enumerate(take)
+    ]
+    return np.sort(np.concatenate(chosen))
+
+
+def _dataset(
+    images: NDArray[np.uint8],
+    labels: NDArray[Any],
+    name: str,
+    n_official_train: int | None = None,
+) -> ImageDataset:
+    # 64-bit labels: differences of 8-bit ones would wrap around in a caller's arithmetic
+    n, height, width = images.shape
+    data = images.reshape(n, height * width)
+    return ImageDataset(data, labels.astype(np.int64), (height, width), name, n_official_train)

@@ -1,0 +1,5 @@
+"""The random forest: scikit-learn's own."""
+
+from sklearn.ensemble import RandomForestClassifier
+
+__all__ = ["RandomForestClassifier"]

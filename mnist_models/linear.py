@@ -1,0 +1,5 @@
+"""Logistic regression: scikit-learn's own."""
+
+from sklearn.linear_model import LogisticRegression
+
+__all__ = ["LogisticRegression"]

@@ -1,0 +1,170 @@
+"""What happens to pixels before a classifier sees them."""
+
+from collections.abc import Iterator
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils import gen_batches
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from mnist_models._names import check_name
+
+RECIPES = ("report",)
+
+# Rows worked on at a time: for 784 pixels 1.6 MB of float64, which stays in a core's cache.
+_BLOCK_ROWS = 256
+
+
+def make_preprocessor(recipe: Literal["report"] = "report") -> "Standardize":
+    """The transformer that a recipe puts before the classifier.
+
+    Parameters
+    ----------
+    recipe : {"report"}, default="report"
+        ``"report"`` standardizes every pixel, as the report did.
+
+    Returns
+    -------
+    transformer
+        Unfitted; it takes 8-bit pixels, floats and DataFrames, images of any size and plain
+        tables, and returns float32.
+
+    Raises
+    ------
+    ValueError
+        If there is no such recipe.
+
+    Examples
+    --------
+    >>> from mnist_models import load_sample_digits, make_preprocessor
+    >>> X = load_sample_digits().data
+    >>> standardized = make_preprocessor("report").fit_transform(X)
+    >>> standardized.dtype, abs(float(standardized.mean())) < 1e-6
+    (dtype('float32'), True)
+    """
+    check_name(recipe, RECIPES, "recipe")
+    return Standardize()
+
+
+class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Bring every feature to mean 0 and standard deviation 1, in float32.
+
+    The numbers are those of scikit-learn's ``StandardScaler``. That one makes a float64 copy of
+    8-bit or float32 data to find them; this one works through blocks of rows in float64 and keeps
+    only its float32 answer.
+
+    Attributes
+    ----------
+    mean_ : ndarray of float64, shape (n_features,)
+        The mean of each feature, in the units of X.
+    scale_ : ndarray of float64, shape (n_features,)
+        Its standard deviation (of the population, as ``StandardScaler`` has it); 1 for a constant
+        feature, which therefore becomes 0 and stays finite.
+    n_features_in_ : int
+        Number of features seen during ``fit``.
+    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+        Their names, where X had names.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mnist_models.preprocessing import Standardize
+    >>> Standardize().fit_transform(np.array([[0, 7], [255, 7]], dtype=np.uint8))
+    array([[-1.,  0.],
+           [ 1.,  0.]], dtype=float32)
+    """
+
+    mean_: NDArray[np.float64]
+    scale_: NDArray[np.float64]
+    n_features_in_: int
+
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
+        """Find each feature's mean and standard deviation.
+
+        Parameters
+        ----------
+        X : array-like of numbers, shape (n_samples, n_features)
+            Finite values of any real dtype.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : Standardize
+
+        Raises
+        ------
+        ValueError
+            If X is not such an array.
+        """
+        X = validate_data(self, X)
+        self.mean_, self.scale_ = mean_and_scale(X)
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Standardize with the mean and standard deviation found by ``fit``.
+
+        Parameters
+        ----------
+        X : array-like of numbers, shape (n_samples, n_features)
+            Finite values of any real dtype.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_samples, n_features)
+
+        Raises
+        ------
+        NotFittedError
+            If ``fit`` was not called.
+        ValueError
+            If X is not such an array, or a standardized value is too large for float32.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False)
+        standardized = np.empty(X.shape, dtype=np.float32)
+        with np.errstate(over="ignore"):  # looked for, and named, below
+            for rows in gen_batches(len(X), _BLOCK_ROWS):
+                standardized[rows] = (X[rows] - self.mean_) / self.scale_
+        if not np.isfinite(standardized).all():
+            raise ValueError(
+                "X has values too large for float32 once standardized: expected values of the "
+                "same scale as the ones this was fitted on."
+            )
+        return standardized
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def mean_and_scale(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of every column, in float64, a block of rows at a time.
+
+    Parameters
+    ----------
+    X : ndarray of numbers, shape (n, d)
+        Finite values.
+
+    Returns
+    -------
+    mean, scale : ndarray of float64, shape (d,)
+        ``scale`` is 1 where a column is constant up to rounding.
+    """
+    n, d = X.shape
+    mean, variance = np.zeros(d), np.zeros(d)
+    for block in _blocks(X):
+        mean += block.sum(axis=0, dtype=np.float64) / n
+    for block in _blocks(X):
+        variance += np.square(block - mean).sum(axis=0) / n
+    # Summing n values rounds by n·eps at the most: a spread below that is a constant column's.
+    rounding = n * np.finfo(np.float64).eps * np.abs(mean)
+    scale = np.sqrt(variance)
+    return mean, np.where(scale <= rounding, 1.0, scale)
+
+
+def _blocks(X: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    return (X[rows] for rows in gen_batches(len(X), _BLOCK_ROWS))
