@@ -11,6 +11,7 @@ size of the file (for gzip, with the most that so many compressed bytes can hold
 
 import math
 import zlib
+from os import PathLike
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,12 +37,12 @@ def idx_header(shape: tuple[int, ...]) -> bytes:
     return bytes([0, 0, _UNSIGNED_BYTE, len(shape)]) + np.array(shape, dtype=">u4").tobytes()
 
 
-def read_idx(path: str | Path, *, ndim: int) -> NDArray[np.uint8]:
+def read_idx(path: str | PathLike[str], *, ndim: int) -> NDArray[np.uint8]:
     """Read an IDX file of unsigned bytes, gzip-compressed or plain (told by its first bytes).
 
     Parameters
     ----------
-    path : str or pathlib.Path
+    path : str or path-like
         The file.
     ndim : int
         The number of dimensions it must have: 3 for images, 1 for labels.
@@ -133,7 +134,9 @@ class _GzipContent(_PlainContent):
         if not self._inflate.eof:
             _fail(self._path, offset, "gzip's closing checksum", "the end of the file")
         if surplus := len(self._inflate.unused_data):
-            _fail(self._path, offset, "the end of the file", f"{surplus} bytes behind the gzip data")
+            _fail(
+                self._path, offset, "the end of the file", f"{surplus} bytes behind the gzip data"
+            )
 
 
 def _fail(path: Path, offset: int, expected: str, found: str) -> NoReturn:

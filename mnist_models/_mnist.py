@@ -153,8 +153,7 @@ def _kept_paths(cache: Path) -> tuple[Path, Path]:
 def _read_folder(folder: Path) -> tuple[Uint8Array, Uint8Array]:
     paths = [_find(folder, pinned) for pinned in FILES]
     parts = [
-        read_idx(path, ndim=len(pinned.shape))
-        for path, pinned in zip(paths, FILES, strict=True)
+        read_idx(path, ndim=len(pinned.shape)) for path, pinned in zip(paths, FILES, strict=True)
     ]
     images, labels = np.concatenate(parts[0::2]), np.concatenate(parts[1::2])
     _check_pins(images, labels, names=paths)

@@ -9,10 +9,10 @@ def check_name(name: object, known: Iterable[str], what: str) -> None:
 
     Examples
     --------
-    >>> check_name("forrest", ("logistic", "forest"), "model")
+    >>> check_name("forrest", ("forest", "network"), "model")
     Traceback (most recent call last):
     ...
-    ValueError: model must be one of 'logistic', 'forest'. Got 'forrest' instead. Did you mean 'forest'?
+    ValueError: model must be one of 'forest', 'network'. Got 'forrest' instead. Did you mean...
     """
     known = tuple(known)
     if name in known:

@@ -45,7 +45,7 @@ class ImageDataset:
     >>> from mnist_models import load_sample_digits
     >>> digits = load_sample_digits()
     >>> digits
-    ImageDataset('sample digits', 1797 images of 28×28, 10 classes)
+    ImageDataset('sample digits', 1797 images of 28x28, 10 classes)
     >>> X_train, X_test, y_train, y_test = digits.split("report")
     >>> X_train.shape, X_test.shape
     ((1437, 784), (360, 784))
@@ -67,7 +67,7 @@ class ImageDataset:
         return len(self.data)
 
     def __repr__(self) -> str:
-        size = "×".join(map(str, self.image_shape))
+        size = "x".join(map(str, self.image_shape))
         n_classes = len(np.unique(self.target))
         return f"ImageDataset({self.name!r}, {len(self)} images of {size}, {n_classes} classes)"
 
@@ -97,8 +97,7 @@ class ImageDataset:
             If ``kind`` is neither, or the data set has no official split.
         """
         if kind == "report":
-            rows = train_test_split(np.arange(len(self)), test_size=0.2, random_state=42)
-            train, test = rows
+            train, test = train_test_split(np.arange(len(self)), test_size=0.2, random_state=42)
             return self.data[train], self.data[test], self.target[train], self.target[test]
         if kind != "official":
             raise ValueError(f"kind must be 'report' or 'official'. Got {kind!r} instead.")
@@ -111,7 +110,9 @@ class ImageDataset:
         data, target = self.data, self.target
         return data[:n_train], data[n_train:], target[:n_train], target[n_train:]
 
-    def sample(self, n: int, random_state: int | np.random.RandomState | None = None) -> "ImageDataset":
+    def sample(
+        self, n: int, random_state: int | np.random.RandomState | None = None
+    ) -> "ImageDataset":
         """A smaller data set with the classes in the same proportions.
 
         Parameters
@@ -263,7 +264,9 @@ def load_sample_digits() -> ImageDataset:
     return _dataset(lay_into_frames(digits.images / 16.0), digits.target, "sample digits")
 
 
-def lay_into_frames(images: NDArray[np.float64], box: int = 20, frame: int = 28) -> NDArray[np.uint8]:
+def lay_into_frames(
+    images: NDArray[np.float64], box: int = 20, frame: int = 28
+) -> NDArray[np.uint8]:
     """Enlarge square images bilinearly to ``box`` pixels, centred by mass in ``frame`` pixels.
 
     Parameters
@@ -282,11 +285,11 @@ def lay_into_frames(images: NDArray[np.float64], box: int = 20, frame: int = 28)
     enlarged = np.rint(255 * (enlarge @ images @ enlarge.T)).astype(np.uint8)
     margin = frame - box
     centre = np.arange(box) + 0.5
-    mass = enlarged.sum(axis=(1, 2), dtype=np.float64)
     framed = np.zeros((len(images), frame, frame), dtype=np.uint8)
-    for image, total, out in zip(enlarged, mass, framed, strict=True):
-        offsets = frame / 2 - np.array([image.sum(1) @ centre, image.sum(0) @ centre]) / max(total, 1)
-        top, left = np.clip(np.rint(offsets).astype(int), 0, margin)
+    for image, out in zip(enlarged, framed, strict=True):
+        mass = np.array([image.sum(axis=1), image.sum(axis=0)])
+        corner = np.rint(frame / 2 - mass @ centre / max(image.sum(), 1)).astype(int)
+        top, left = np.clip(corner, 0, margin)
         out[top : top + box, left : left + box] = image
     return framed
 

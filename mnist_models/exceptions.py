@@ -17,7 +17,7 @@ class DatasetFormatError(ValueError):
 
 
 class DatasetUnavailableError(OSError):
-    """MNIST was found in no folder and could not be downloaded: the message lists what was tried."""
+    """MNIST is in no folder and could not be downloaded: the message lists what was tried."""
 
 
 class ModelFormatError(ValueError):

@@ -1,10 +1,9 @@
 """The three models by name, and the settings worth searching for each."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.base import ClassifierMixin
 from sklearn.pipeline import Pipeline
 
 from mnist_models._names import check_name
@@ -13,11 +12,13 @@ from mnist_models.linear import LogisticRegression
 from mnist_models.network import SequentialClassifier
 from mnist_models.preprocessing import make_preprocessor
 
-# 1,000: the most iterations, so that lbfgs converges (183 on MNIST); scikit-learn stops at 100.
-_CLASSIFIERS: dict[str, Callable[[], Any]] = {
-    "logistic": lambda: LogisticRegression(max_iter=1000),
-    "forest": RandomForestClassifier,
-    "network": SequentialClassifier,
+# Each class, and where the report's recipe departs from its defaults.
+_CLASSIFIERS: dict[str, tuple[type[Any], dict[str, Any]]] = {
+    # enough for lbfgs to converge (183 iterations on MNIST); scikit-learn stops at 100
+    "logistic": (LogisticRegression, {"max_iter": 1000}),
+    "forest": (RandomForestClassifier, {}),
+    # so strong a penalty that training and test accuracy meet, at 0.94 to 0.95, as in the report
+    "network": (SequentialClassifier, {"l2": 0.01}),
 }
 
 MODEL_NAMES = tuple(_CLASSIFIERS)
@@ -27,14 +28,14 @@ _SETTINGS: dict[str, dict[str, dict[str, list[Any]]]] = {
     "small": {
         "logistic": {"C": [0.01, 1.0]},
         "forest": {"max_features": ["sqrt", 0.1]},
-        "network": {"hidden_units": [(64,), (128, 64)]},
+        "network": {"l2": [1e-3, 1e-2]},
     },
     "large": {
         "logistic": {"C": [1e-4, 1e-3, 1e-2, 1e-1, 1.0]},
         "forest": {"n_estimators": [100, 300], "max_features": ["sqrt", 0.1, 0.2]},
         "network": {
             "hidden_units": [(128,), (128, 64), (256, 128)],
-            "l2": [1e-5, 1e-4, 1e-3],
+            "l2": [1e-4, 1e-3, 1e-2],
             "dropout": [0.0, 0.3],
         },
     },
@@ -133,8 +134,7 @@ def search_space(
     ]
 
 
-def _make_classifier(
-    name: str, random_state: int | np.random.RandomState | None
-) -> ClassifierMixin:
+def _make_classifier(name: str, random_state: int | np.random.RandomState | None) -> Any:
     check_name(name, MODEL_NAMES, "model")
-    return _CLASSIFIERS[name]().set_params(random_state=random_state)
+    classifier, settings = _CLASSIFIERS[name]
+    return classifier(random_state=random_state, **settings)

@@ -12,16 +12,20 @@ import os
 import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_array, check_random_state, gen_batches
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, check_scalar, validate_data
+from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from mnist_models._network_input import (
+    check_parameters,
+    check_weight,
+    encode_labels,
+    stratified_holdout,
+)
 from mnist_models._quiet import without_native_chatter
 
 # Rows sent through the network at a time when it predicts: bounds the memory of its activations.
@@ -33,18 +37,18 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
 
     Dense layers of rectified linear units, each with an L2 penalty on its weights, then a softmax
     over the classes, trained by Adam on the cross-entropy. A part of the training rows, the same
-    share of every class, is held out inside ``fit``; when the loss on it has stopped falling,
-    training ends and the weights of the best epoch come back.
+    share of every class, is held out inside ``fit``; when the cross-entropy on it has stopped
+    falling, training ends and the weights of the best epoch come back.
 
     Parameters
     ----------
     hidden_units : sequence of int, default=(128, 64)
         Units in each hidden layer; ``()`` makes it a multinomial logistic regression.
-    l2 : float, default=1e-4
+    l2 : float, default=1e-3
         L2 penalty on the weights of every layer, at least 0.
     dropout : float, default=0.0
         Share of each hidden layer's outputs that is dropped in training, in [0, 1).
-    learning_rate : float, default=1e-3
+    learning_rate : float, default=2e-3
         Adam's step size, above 0.
     batch_size : int, default=128
         Rows to a step.
@@ -52,8 +56,8 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         The most passes over the training rows.
     patience : int, default=3
         Epochs without improvement after which training stops.
-    min_delta : float, default=0.0
-        The least fall of the validation loss that counts as improvement.
+    min_delta : float, default=1e-3
+        The least fall of the validation cross-entropy that counts as improvement.
     validation_fraction : float, default=0.1
         Share of the training rows held out for early stopping, in [0, 1): of each class at least
         one row, and never its last. At 0 nothing is held out and all ``epochs`` are run.
@@ -61,8 +65,8 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         Builds an architecture of one's own: ``build_fn(n_features, n_classes)`` returns a Keras
         model that maps rows of ``n_features`` numbers to ``n_classes`` probabilities (for images,
         begin with a ``Reshape`` layer). ``hidden_units``, ``l2`` and ``dropout`` are then not
-        used; a model that comes compiled keeps its own optimizer and loss. It must be importable
-        (no lambda) if the classifier is to be pickled.
+        used; a model that comes compiled keeps its own optimizer and loss, and stops early by
+        that loss. It must be importable (no lambda) if the classifier is to be pickled.
     random_state : int, RandomState instance or None, default=None
         Decides the initial weights, the rows held out and their order. The same int gives the
         same network on the same machine.
@@ -76,8 +80,8 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
     model_ : keras.Model
         The trained network.
     history_ : dict of str to list of float
-        One value an epoch for ``loss``, ``accuracy`` and, where rows are held out, ``val_loss``
-        and ``val_accuracy``. Losses include the L2 penalty.
+        One value an epoch for ``loss``, which includes the L2 penalty, ``cross_entropy``, which
+        does not, ``accuracy`` and, where rows are held out, the same with ``val_`` before.
     n_epochs_ : int
         Epochs run, those after the best one included.
     n_features_in_ : int
@@ -115,19 +119,19 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
     history_: dict[str, list[float]]
     n_epochs_: int
     n_features_in_: int
-    _builder: Callable[[], Any]
+    _builder: "functools.partial[Any]"
 
     def __init__(
         self,
         hidden_units: Sequence[int] = (128, 64),
         *,
-        l2: float = 1e-4,
+        l2: float = 1e-3,
         dropout: float = 0.0,
-        learning_rate: float = 1e-3,
+        learning_rate: float = 2e-3,
         batch_size: int = 128,
         epochs: int = 50,
         patience: int = 3,
-        min_delta: float = 0.0,
+        min_delta: float = 1e-3,
         validation_fraction: float = 0.1,
         build_fn: Callable[[int, int], Any] | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -168,17 +172,15 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
             If a parameter, X, y or ``sample_weight`` is not as described, or the training
             diverges.
         """
-        self._check_parameters()
-        X, y = validate_data(self, X, y, dtype=np.float32)
-        check_classification_targets(y)
-        weight = _check_weight(sample_weight, len(X))
-        classes, codes = np.unique(y, return_inverse=True)
-        _check_classes(classes)
+        check_parameters(self.get_params(deep=False))
+        rows, labels = validate_data(self, X, y, dtype=np.float32)
+        weight = check_weight(sample_weight, len(rows))
+        classes, codes = encode_labels(labels)
         chance = check_random_state(self.random_state)
         held_out = stratified_holdout(codes, self.validation_fraction, chance)
         seed = int(chance.randint(np.iinfo(np.int32).max))
-        builder = self._make_builder(X.shape[1], len(classes))
-        model, history = self._train(builder, X, codes, weight, held_out, seed)
+        builder = self._make_builder(rows.shape[1], len(classes))
+        model, history = self._train(builder, rows, codes, weight, held_out, seed)
         self.classes_, self.model_, self.history_ = classes, model, history
         self.n_epochs_ = len(history["loss"])
         self._builder = builder
@@ -205,9 +207,9 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
             If X is not such an array or has another number of features.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float32, reset=False)
-        blocks = gen_batches(len(X), _PREDICT_ROWS)
-        return np.concatenate([np.asarray(self.model_(X[rows], training=False)) for rows in blocks])
+        rows = validate_data(self, X, dtype=np.float32, reset=False)
+        blocks = [rows[block] for block in gen_batches(len(rows), _PREDICT_ROWS)]
+        return np.concatenate([np.asarray(self.model_(block, training=False)) for block in blocks])
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """The most probable label for each row.
@@ -232,32 +234,13 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         most_probable = self.predict_proba(X).argmax(axis=1)
         return self.classes_[most_probable]
 
-    def _check_parameters(self) -> None:
-        for name, (kind, least, bound, closed) in _LIMITS.items():
-            check_scalar(
-                getattr(self, name),
-                name,
-                kind,
-                min_val=least,
-                max_val=bound,
-                include_boundaries=closed,
-            )
-        units = self.hidden_units
-        if isinstance(units, str) or not isinstance(units, Sequence | np.ndarray):
-            raise TypeError(f"hidden_units must be a sequence of ints. Got {units!r} instead.")
-        for each in units:
-            check_scalar(each, "each of hidden_units", Integral, min_val=1)
-        if self.build_fn is not None and not callable(self.build_fn):
-            raise TypeError(f"build_fn must be callable or None. Got {self.build_fn!r} instead.")
-
-    def _make_builder(self, n_features: int, n_classes: int) -> Callable[[], Any]:
+    def _make_builder(self, n_features: int, n_classes: int) -> "functools.partial[Any]":
         """What builds this network, now and after unpickling, whatever set_params does later."""
         if self.build_fn is not None:
             return functools.partial(_build_own, self.build_fn, n_features, n_classes)
-        return functools.partial(
-            _build_dense,
-            n_features,
-            n_classes,
+        return dense_builder(
+            n_features=n_features,
+            n_classes=n_classes,
             hidden_units=tuple(int(units) for units in self.hidden_units),
             l2=float(self.l2),
             dropout=float(self.dropout),
@@ -276,33 +259,42 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         keras = load_keras()
         from scikeras.wrappers import KerasClassifier
 
-        validation, callbacks = None, []
+        validation = None
         if held_out.any():
             validation = (X[held_out], codes[held_out], weight[held_out])
             X, codes, weight = X[~held_out], codes[~held_out], weight[~held_out]
-            callbacks = [
-                keras.callbacks.EarlyStopping(  # made here: an instance remembers its last fit
-                    monitor="val_loss",
-                    patience=self.patience,
-                    min_delta=self.min_delta,
-                    restore_best_weights=True,
-                )
-            ]
-        wrapper = KerasClassifier(
-            model=builder,
-            optimizer=keras.optimizers.Adam,
-            optimizer__learning_rate=self.learning_rate,
-            loss="sparse_categorical_crossentropy",
-            metrics=["accuracy"],
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-            callbacks=callbacks,
-            verbose=self.verbose,
-        )
         with _seeded(seed):
+            model = builder()
+            own_loss = model.compiled
+            wrapper = KerasClassifier(
+                model=model,
+                optimizer=keras.optimizers.Adam(self.learning_rate),
+                loss="sparse_categorical_crossentropy",
+                compile__weighted_metrics=[
+                    keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy"),
+                    "accuracy",
+                ],
+                batch_size=self.batch_size,
+                epochs=self.epochs,
+                callbacks=[] if validation is None else [self._early_stopping(own_loss)],
+                verbose=self.verbose,
+            )
             wrapper.fit(X, codes, sample_weight=weight, validation_data=validation)
-        _check_trained(wrapper.model_, X, len(np.unique(codes)))
-        return wrapper.model_, {name: list(values) for name, values in wrapper.history_.items()}
+        _check_trained(model, X, int(codes.max()) + 1)
+        return model, {name: list(values) for name, values in wrapper.history_.items()}
+
+    def _early_stopping(self, own_loss: bool) -> Any:
+        """Made afresh for each fit: an instance remembers its last one."""
+        import keras
+
+        return keras.callbacks.EarlyStopping(
+            # without the L2 penalty, which keeps falling when the answers have long been best
+            monitor="val_loss" if own_loss else "val_cross_entropy",
+            mode="min",
+            patience=self.patience,
+            min_delta=self.min_delta,
+            restore_best_weights=True,
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         # Weights as arrays: Keras's own pickling runs its whole deserializer when it is loaded.
@@ -319,48 +311,6 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
             load_keras()
             self.model_ = self._builder()
             self.model_.set_weights(weights)
-
-
-# What each number must be: its type, least value, greatest value, and which of these it may be.
-_LIMITS: dict[str, tuple[type, float, float | None, str]] = {
-    "l2": (Real, 0, None, "left"),
-    "dropout": (Real, 0, 1, "left"),
-    "learning_rate": (Real, 0, None, "neither"),
-    "batch_size": (Integral, 1, None, "left"),
-    "epochs": (Integral, 1, None, "left"),
-    "patience": (Integral, 0, None, "left"),
-    "min_delta": (Real, 0, None, "left"),
-    "validation_fraction": (Real, 0, 1, "left"),
-    "verbose": (Integral, 0, 2, "both"),
-}
-
-
-def stratified_holdout(
-    codes: NDArray[np.intp], fraction: float, chance: np.random.RandomState
-) -> NDArray[np.bool_]:
-    """Choose the rows to hold out: of each class its share, at least one row, never its last.
-
-    Parameters
-    ----------
-    codes : ndarray of int, shape (n,)
-        Each row's class, 0 to the number of classes less one.
-    fraction : float
-        Share of the rows to hold out, in [0, 1); at 0 none are.
-    chance : RandomState
-        Chooses them.
-
-    Returns
-    -------
-    ndarray of bool, shape (n,)
-        True for the rows held out.
-    """
-    held_out = np.zeros(len(codes), dtype=bool)
-    if fraction == 0:
-        return held_out
-    for code, count in enumerate(np.bincount(codes)):
-        size = min(count - 1, max(1, round(fraction * count)))
-        held_out[chance.choice(np.flatnonzero(codes == code), size, replace=False)] = True
-    return held_out
 
 
 def load_keras() -> Any:
@@ -380,8 +330,23 @@ def load_keras() -> Any:
     return keras
 
 
+class DenseSpec(TypedDict):
+    """What a dense network is built from."""
+
+    n_features: int
+    n_classes: int
+    hidden_units: tuple[int, ...]
+    l2: float
+    dropout: float
+
+
+def dense_builder(**spec: Unpack[DenseSpec]) -> "functools.partial[Any]":
+    """A picklable function without arguments that builds the dense network of this description."""
+    return functools.partial(_build_dense, **spec)
+
+
 def _build_dense(
-    n_features: int, n_classes: int, *, hidden_units: tuple[int, ...], l2: float, dropout: float
+    *, n_features: int, n_classes: int, hidden_units: tuple[int, ...], l2: float, dropout: float
 ) -> Any:
     import keras
 
@@ -405,33 +370,6 @@ def _build_own(build_fn: Callable[[int, int], Any], n_features: int, n_classes: 
     if not model.built:
         model.build((None, n_features))
     return model
-
-
-def _check_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float32]:
-    if sample_weight is None:
-        return np.ones(n_samples, dtype=np.float32)
-    weight = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float32, input_name="sample_weight"
-    )
-    if weight.shape != (n_samples,):
-        raise ValueError(
-            f"sample_weight must have one value for each of the {n_samples} rows of X. "
-            f"Got shape {weight.shape} instead."
-        )
-    if weight.min() < 0 or weight.max() == 0:
-        raise ValueError(
-            "sample_weight must have no negative value and at least one above 0. "
-            f"Got values from {weight.min()} to {weight.max()} instead."
-        )
-    return weight
-
-
-def _check_classes(classes: NDArray[Any]) -> None:
-    if len(classes) < 2:
-        raise ValueError(
-            f"Classifier can't train when only one class is present: y holds only {classes[0]!r}, "
-            "expected labels of at least two classes."
-        )
 
 
 def _check_trained(model: Any, X: NDArray[np.float32], n_classes: int) -> None:

@@ -99,8 +99,7 @@ class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ValueError
             If X is not such an array.
         """
-        X = validate_data(self, X)
-        self.mean_, self.scale_ = mean_and_scale(X)
+        self.mean_, self.scale_ = mean_and_scale(validate_data(self, X))
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
@@ -123,11 +122,11 @@ class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If X is not such an array, or a standardized value is too large for float32.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False)
-        standardized = np.empty(X.shape, dtype=np.float32)
+        values = validate_data(self, X, reset=False)
+        standardized = np.empty(values.shape, dtype=np.float32)
         with np.errstate(over="ignore"):  # looked for, and named, below
-            for rows in gen_batches(len(X), _BLOCK_ROWS):
-                standardized[rows] = (X[rows] - self.mean_) / self.scale_
+            for rows in gen_batches(len(values), _BLOCK_ROWS):
+                standardized[rows] = (values[rows] - self.mean_) / self.scale_
         if not np.isfinite(standardized).all():
             raise ValueError(
                 "X has values too large for float32 once standardized: expected values of the "

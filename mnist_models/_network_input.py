@@ -1,0 +1,99 @@
+"""What a network is given to train on: checked, encoded and divided."""
+
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_scalar
+
+# What each number must be: its type, least value, greatest value, and which of these it may be.
+_LIMITS: dict[str, tuple[type, float, float | None, str]] = {
+    "l2": (Real, 0, None, "left"),
+    "dropout": (Real, 0, 1, "left"),
+    "learning_rate": (Real, 0, None, "neither"),
+    "batch_size": (Integral, 1, None, "left"),
+    "epochs": (Integral, 1, None, "left"),
+    "patience": (Integral, 0, None, "left"),
+    "min_delta": (Real, 0, None, "left"),
+    "validation_fraction": (Real, 0, 1, "left"),
+    "verbose": (Integral, 0, 2, "both"),
+}
+
+
+def check_parameters(params: Mapping[str, Any]) -> None:
+    """Raise TypeError or ValueError, naming it, for a parameter that is not as documented."""
+    for name, (kind, least, most, closed) in _LIMITS.items():
+        check_scalar(
+            params[name], name, kind, min_val=least, max_val=most, include_boundaries=closed
+        )
+    units = params["hidden_units"]
+    if isinstance(units, str) or not isinstance(units, Sequence | np.ndarray):
+        raise TypeError(f"hidden_units must be a sequence of ints. Got {units!r} instead.")
+    for each in units:
+        check_scalar(each, "each of hidden_units", Integral, min_val=1)
+    if not (params["build_fn"] is None or callable(params["build_fn"])):
+        raise TypeError(f"build_fn must be callable or None. Got {params['build_fn']!r} instead.")
+
+
+def check_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float32]:
+    """One finite weight a row, not negative and not all 0; ones where none were given."""
+    if sample_weight is None:
+        return np.ones(n_samples, dtype=np.float32)
+    weight = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float32, input_name="sample_weight"
+    )
+    if weight.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight must have one value for each of the {n_samples} rows of X. "
+            f"Got shape {weight.shape} instead."
+        )
+    if weight.min() < 0 or weight.max() == 0:
+        raise ValueError(
+            "sample_weight must have no negative value and at least one above 0. "
+            f"Got values from {weight.min()} to {weight.max()} instead."
+        )
+    return weight
+
+
+def encode_labels(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """The classes, sorted, and each label's place among them."""
+    check_classification_targets(labels)
+    classes, codes = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            f"Classifier can't train when only one class is present: y holds only {classes[0]!r}, "
+            "expected labels of at least two classes."
+        )
+    return classes, codes
+
+
+def stratified_holdout(
+    codes: NDArray[np.intp], fraction: float, chance: np.random.RandomState
+) -> NDArray[np.bool_]:
+    """Choose the rows to hold out: of each class its share, at least one row, never its last.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n,)
+        Each row's class, 0 to the number of classes less one.
+    fraction : float
+        Share of the rows to hold out, in [0, 1); at 0 none are.
+    chance : RandomState
+        Chooses them.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        True for the rows held out.
+    """
+    held_out = np.zeros(len(codes), dtype=bool)
+    if fraction == 0:
+        return held_out
+    for code, count in enumerate(np.bincount(codes)):
+        size = min(count - 1, max(1, round(fraction * count)))
+        held_out[chance.choice(np.flatnonzero(codes == code), size, replace=False)] = True
+    return held_out

@@ -1,0 +1,154 @@
+"""Models as files that hold data and nothing else.
+
+The container is safetensors: a length, a JSON header, the bytes of the arrays. What the arrays mean
+stands in the header's metadata, with a SHA-256 over all of it. Nothing in a file is executed,
+imported or unpickled; the sum tells damage, not malice: anyone can write a well-formed file that
+holds a bad model.
+"""
+
+import hashlib
+import json
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from mnist_models._files import atomic_writer
+from mnist_models._model_parts import Arrays, Part, decode, encode
+from mnist_models.exceptions import ModelFormatError
+
+_FORMAT = 1
+_MOST_HEADER_BYTES = 16 * 2**20
+
+
+def save_model(model: Any, path: str | PathLike[str]) -> None:
+    """Write a fitted model to one file that holds data only.
+
+    Parameters
+    ----------
+    model : classifier or Pipeline
+        One of the three classifiers, or a Pipeline of :func:`make_model`, fitted. Networks of
+        one's own (``build_fn``) are code and are refused.
+    path : str or path-like
+        The file. It is replaced in one step; if anything fails, an old one stays as it was.
+
+    Raises
+    ------
+    TypeError
+        If the model, or a parameter of it, is none that plain data can give back.
+    NotFittedError
+        If the model is not fitted.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from mnist_models import load_model, load_sample_digits, make_model, save_model
+    >>> digits = load_sample_digits()
+    >>> model = make_model("logistic").fit(digits.data, digits.target)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "digits.model")
+    ...     save_model(model, path)
+    ...     loaded = load_model(path)
+    >>> (loaded.predict_proba(digits.data) == model.predict_proba(digits.data)).all()
+    np.True_
+    """
+    check_is_fitted(model)
+    steps = model.steps if isinstance(model, Pipeline) else [("", model)]
+    arrays: Arrays = {}
+    described = []
+    for number, (name, estimator) in enumerate(steps):
+        part = encode(estimator)
+        described.append({"name": name, "kind": part.kind, "settings": part.settings})
+        arrays |= {f"{number}/{key}": np.ascontiguousarray(a) for key, a in part.arrays.items()}
+    manifest = {"format": _FORMAT, "pipeline": isinstance(model, Pipeline), "steps": described}
+    text = json.dumps(manifest)
+    metadata = {"mnist_models": text, "sha256": _fingerprint(text, arrays)}
+    content = safetensors.numpy.save(arrays, metadata)
+    with atomic_writer(path) as file:
+        file.write(content)
+
+
+def load_model(path: str | PathLike[str]) -> Any:
+    """Read a model that :func:`save_model` wrote. Nothing in the file is executed.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    classifier or Pipeline
+        Its predictions are those of the model saved, to the last bit.
+
+    Raises
+    ------
+    ModelFormatError
+        If the file is no such file, or was damaged.
+    OSError
+        If it cannot be read.
+    """
+    content = Path(path).read_bytes()
+    try:
+        manifest, arrays = _read(content)
+        parts = [
+            Part(step["kind"], step["settings"], _arrays_of(number, arrays))
+            for number, step in enumerate(manifest["steps"])
+        ]
+        estimators = [decode(part) for part in parts]
+        if not manifest["pipeline"]:
+            return estimators[0]
+        names = [step["name"] for step in manifest["steps"]]
+        return Pipeline(list(zip(names, estimators, strict=True)))
+    except (ModelFormatError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        # the checksum held, so whatever is missing or of a wrong type was written that way
+        reason = f"missing {error}" if isinstance(error, KeyError) else str(error)
+        raise ModelFormatError(
+            f"{path} is not a model that this version of mnist_models can load: {reason}. "
+            "Save the model again with save_model."
+        ) from error
+
+
+def _read(content: bytes) -> tuple[dict[str, Any], Arrays]:
+    """The manifest and the arrays of a file, once its checksum has been found right."""
+    size = int.from_bytes(content[:8], "little")
+    if not 2 <= size <= min(_MOST_HEADER_BYTES, len(content) - 8) or content[8:9] != b"{":
+        raise ModelFormatError("expected a safetensors header, found something else")
+    try:
+        header = json.loads(content[8 : 8 + size])
+        arrays = safetensors.numpy.load(content)
+    except (SafetensorError, ValueError, RecursionError) as error:
+        raise ModelFormatError(f"expected sound safetensors data, found {error}") from error
+    metadata = header.get("__metadata__", {})
+    text = metadata.get("mnist_models", "")
+    if not text:
+        raise ModelFormatError("expected a description of the model, found none")
+    if metadata.get("sha256") != _fingerprint(text, arrays):
+        raise ModelFormatError("expected the content its SHA-256 tells of, found another: damaged")
+    manifest = json.loads(text)
+    if manifest["format"] != _FORMAT:
+        raise ModelFormatError(f"expected format {_FORMAT}, found {manifest['format']!r}")
+    return manifest, arrays
+
+
+def _arrays_of(number: int, arrays: Arrays) -> Arrays:
+    prefix = f"{number}/"
+    return {
+        key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)
+    }
+
+
+def _fingerprint(text: str, arrays: Arrays) -> str:
+    """SHA-256 of the description and of every array's name, type, shape and bytes."""
+    content = hashlib.sha256(text.encode())
+    for name, array in sorted(arrays.items()):
+        content.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        content.update(array.tobytes())
+    return content.hexdigest()
