@@ -151,7 +151,7 @@ def _kept_paths(cache: Path) -> tuple[Path, Path]:
 
 
 def _read_folder(folder: Path) -> tuple[Uint8Array, Uint8Array]:
-    paths = [_find(folder, pinned) for pinned in FILES]
+    paths = [find_file(folder, pinned.name) for pinned in FILES]
     parts = [
         read_idx(path, ndim=len(pinned.shape)) for path, pinned in zip(paths, FILES, strict=True)
     ]
@@ -162,13 +162,13 @@ def _read_folder(folder: Path) -> tuple[Uint8Array, Uint8Array]:
 
 
 def _holds_all(folder: Path) -> bool:
-    return all(_find(folder, pinned).is_file() for pinned in FILES)
+    return all(find_file(folder, pinned.name).is_file() for pinned in FILES)
 
 
-def _find(folder: Path, pinned: PinnedFile) -> Path:
+def find_file(folder: Path, name: str) -> Path:
     """The file's path in the folder: gzip-compressed as published, or plain."""
-    plain = folder / pinned.name
-    return plain if plain.is_file() else folder / f"{pinned.name}.gz"
+    plain = folder / name
+    return plain if plain.is_file() else folder / f"{name}.gz"
 
 
 def _check_pins(images: Uint8Array, labels: Uint8Array, names: Iterable[Path]) -> None:

@@ -48,11 +48,11 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         L2 penalty on the weights of every layer, at least 0.
     dropout : float, default=0.0
         Share of each hidden layer's outputs that is dropped in training, in [0, 1).
-    learning_rate : float, default=2e-3
+    learning_rate : float, default=1e-3
         Adam's step size, above 0.
     batch_size : int, default=128
         Rows to a step.
-    epochs : int, default=50
+    epochs : int, default=20
         The most passes over the training rows.
     patience : int, default=3
         Epochs without improvement after which training stops.
@@ -127,9 +127,9 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         *,
         l2: float = 1e-3,
         dropout: float = 0.0,
-        learning_rate: float = 2e-3,
+        learning_rate: float = 1e-3,
         batch_size: int = 128,
-        epochs: int = 50,
+        epochs: int = 20,
         patience: int = 3,
         min_delta: float = 1e-3,
         validation_fraction: float = 0.1,

@@ -1,0 +1,165 @@
+"""What each command does. Every function takes the parsed options and returns the exit code."""
+
+import importlib.metadata
+import json
+import platform
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+import numpy as np
+
+from mnist_models import _mnist
+from mnist_models._files import atomic_writer
+from mnist_models._pixels import read_pixels
+from mnist_models.comparison import Comparison
+from mnist_models.datasets import ImageDataset, fetch_mnist, load_idx, load_sample_digits
+from mnist_models.evaluation import compare
+from mnist_models.models import make_model
+from mnist_models.network import load_keras
+from mnist_models.persistence import load_model, save_model
+from mnist_models.reproduction import reproduce
+
+
+def run_compare(options: Namespace) -> int:
+    """Evaluate several models; print the table and the best one's report."""
+    comparison = _compare(options, options.models)
+    print(comparison.to_json() if options.json else comparison)
+    return 0
+
+
+def run_evaluate(options: Namespace) -> int:
+    """Evaluate one model; print its report."""
+    evaluation = _compare(options, [options.model])[options.model]
+    print(evaluation.to_json() if options.json else evaluation)
+    return 0
+
+
+def run_reproduce(options: Namespace) -> int:
+    """Hold the three models against the report; 1 where they miss a claim of it."""
+    data = fetch_mnist().split("report")
+    _load_tensorflow()
+    found = reproduce(data, random_state=options.seed)
+    _write_plots(found.comparison, options.plots)
+    print(json.dumps(found.to_dict()) if options.json else found)
+    return 1 if found.missed else 0
+
+
+def run_fetch(options: Namespace) -> int:
+    """Bring MNIST into the cache."""
+    mnist = fetch_mnist(data_home=options.data_home)
+    print(f"{mnist!r} is kept in {_mnist.user_cache()}")
+    return 0
+
+
+def run_train(options: Namespace) -> int:
+    """Fit one model on every row and save it."""
+    if not options.output.parent.is_dir():
+        raise FileNotFoundError(f"{options.output.parent} must be a folder that exists.")
+    dataset = load_data(options.data)
+    if options.model == "network":
+        _load_tensorflow()
+    model = make_model(options.model, random_state=options.seed)
+    save_model(model.fit(dataset.data, dataset.target), options.output)
+    print(f"{options.output}: {options.model} fitted on {len(dataset)} images of {dataset.name}")
+    return 0
+
+
+def run_predict(options: Namespace) -> int:
+    """Print the label of every image, one a line, or JSON with the probabilities."""
+    model = load_model(options.model)
+    answers = []
+    for path in options.images:
+        pixels = read_pixels(path, model.n_features_in_)
+        probabilities = model.predict_proba(pixels)
+        labels = model.classes_[probabilities.argmax(axis=1)].tolist()
+        if not options.json:
+            print("\n".join(str(label) for label in labels))
+        for row, (label, chances) in enumerate(zip(labels, probabilities.tolist(), strict=True)):
+            classes = (str(name) for name in model.classes_)
+            by_class = dict(zip(classes, chances, strict=True))
+            answers.append(
+                {"file": str(path), "image": row, "label": label, "probabilities": by_class}
+            )
+    if options.json:
+        print(json.dumps(answers))
+    return 0
+
+
+def run_version(options: Namespace) -> int:
+    """Print the versions that a result depends on."""
+    names = ["mnist-models", "numpy", "scikit-learn", "tensorflow", "keras", "scikeras"]
+    for name in names:
+        print(f"{name} {importlib.metadata.version(name)}")
+    print(f"python {platform.python_version()}")
+    return 0
+
+
+def load_data(name: str) -> ImageDataset:
+    """The data set that ``--data`` names: ``sample``, ``mnist``, or a folder of IDX files.
+
+    A folder holds the files under MNIST's own names, as Fashion-MNIST and KMNIST have them too,
+    gzip-compressed or plain; the two ``t10k`` files may be missing.
+    """
+    if name == "sample":
+        return load_sample_digits()
+    if name == "mnist":
+        return fetch_mnist()
+    folder = Path(name)
+    train_images, train_labels, test_images, test_labels = (
+        _mnist.find_file(folder, pinned.name) for pinned in _mnist.FILES
+    )
+    if not (train_images.is_file() and train_labels.is_file()):
+        raise ValueError(
+            f"--data must be 'sample', 'mnist' or a folder that holds {_mnist.FILES[0].name} and "
+            f"{_mnist.FILES[1].name}, plain or .gz. Got {name!r} instead."
+        )
+    train = load_idx(train_images, train_labels)
+    if not test_images.is_file():
+        return train
+    test = load_idx(test_images, test_labels)
+    if test.image_shape != train.image_shape:
+        raise ValueError(
+            f"{test_images} must hold images of {train.image_shape} pixels, as {train_images} "
+            f"does. Got {test.image_shape} instead."
+        )
+    data, target = (
+        np.concatenate([getattr(train, part), getattr(test, part)]) for part in ("data", "target")
+    )
+    return ImageDataset(data, target, train.image_shape, folder.resolve().name, len(train))
+
+
+def _compare(options: Namespace, names: list[str]) -> Comparison:
+    X_train, X_test, y_train, y_test = load_data(options.data).split("report")
+    if "network" in names:
+        _load_tensorflow()
+    models = {name: make_model(name, random_state=options.seed) for name in names}
+    if "forest" in models:
+        models["forest"].set_params(classify__n_jobs=-1)  # the others use every core unasked
+    comparison = compare(
+        models,
+        X_train,
+        y_train,
+        test=(X_test, y_test),
+        cv=options.cv,
+        random_state=options.seed,
+    )
+    _write_plots(comparison, options.plots)
+    return comparison
+
+
+def _write_plots(comparison: Comparison, folder: Path | None) -> None:
+    if folder is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, evaluation in comparison.items():
+        axes = evaluation.plot_confusion_matrix()
+        with atomic_writer(folder / f"{name}-confusion-matrix.png") as file:
+            axes.figure.savefig(file, format="png", dpi=150)  # type: ignore[union-attr]
+
+
+def _load_tensorflow() -> None:
+    """Load it before anything is timed, and say so where somebody waits."""
+    if sys.stderr.isatty():
+        print("Loading TensorFlow ...", file=sys.stderr)
+    load_keras()

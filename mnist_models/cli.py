@@ -1,0 +1,131 @@
+"""The command line: ``mnist-models COMMAND``."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from mnist_models import _commands
+from mnist_models.models import MODEL_NAMES
+
+_BAD_INPUT, _INTERRUPTED, _CLOSED_PIPE = 2, 130, 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, default=None
+        What stands behind ``mnist-models``; None: what the shell gave.
+
+    Returns
+    -------
+    int
+        The exit code: 0, 1 where ``reproduce`` misses a claim, 2 for bad input (one line on
+        standard error says what), 130 after Ctrl-C.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        code = int(options.run(options))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader has gone; keep Python from telling so again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _CLOSED_PIPE
+    except (ValueError, TypeError, OSError, MemoryError) as error:
+        print(f"mnist-models: {_one_line(error)}", file=sys.stderr)
+        return _BAD_INPUT
+    except KeyboardInterrupt:
+        print("mnist-models: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"mnist-models: {message} (try {self.prog} --help)", file=sys.stderr)
+        sys.exit(_BAD_INPUT)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="mnist-models",
+        description="Three classifiers for handwritten digits, compared. Begin with: compare",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("compare", help="evaluate the three models on the same folds")
+    command.add_argument(
+        "--models", nargs="+", choices=MODEL_NAMES, default=MODEL_NAMES, help="which (default: all)"
+    )
+    _add_evaluation_options(command)
+    command.set_defaults(run=_commands.run_compare)
+
+    command = commands.add_parser("evaluate", help="evaluate one model")
+    command.add_argument("model", choices=MODEL_NAMES)
+    _add_evaluation_options(command)
+    command.set_defaults(run=_commands.run_evaluate)
+
+    command = commands.add_parser("reproduce", help="hold the models against the report's figures")
+    command.add_argument("--seed", type=_count, default=0, help="seed (default: 0)")
+    _add_output_options(command)
+    command.set_defaults(run=_commands.run_reproduce)
+
+    command = commands.add_parser("fetch", help="bring MNIST into the cache")
+    command.add_argument("--data-home", type=Path, help="where to look and to put the files")
+    command.set_defaults(run=_commands.run_fetch)
+
+    command = commands.add_parser("train", help="fit one model on all rows and save it")
+    command.add_argument("model", choices=MODEL_NAMES)
+    command.add_argument("--output", "-o", type=Path, required=True, help="the file to write")
+    _add_data_options(command)
+    command.set_defaults(run=_commands.run_train)
+
+    command = commands.add_parser("predict", help="read images with a saved model")
+    command.add_argument("model", type=Path, help="a file that train wrote")
+    command.add_argument("images", type=Path, nargs="+", help="IDX, .npy or .png files")
+    command.add_argument("--json", action="store_true", help="print JSON, with probabilities")
+    command.set_defaults(run=_commands.run_predict)
+
+    command = commands.add_parser("version", help="print the versions that matter")
+    command.set_defaults(run=_commands.run_version)
+    return parser
+
+
+def _add_evaluation_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--cv", type=_count, default=5, help="number of folds (default: 5)")
+    _add_data_options(command)
+    _add_output_options(command)
+
+
+def _add_data_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--data",
+        default="sample",
+        metavar="sample|mnist|FOLDER",
+        help="the embedded digits, all of MNIST, or a folder with its four IDX files' names "
+        "(default: sample)",
+    )
+    command.add_argument("--seed", type=_count, default=0, help="seed (default: 0)")
+
+
+def _add_output_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    command.add_argument(
+        "--plots", type=Path, metavar="FOLDER", help="write confusion matrices there as PNG"
+    )
+
+
+def _count(word: str) -> int:
+    """A whole number from 0 to the largest seed NumPy takes."""
+    if not (word.isascii() and word.isdigit() and int(word) < 2**32):
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 up, got {word!r}")
+    return int(word)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

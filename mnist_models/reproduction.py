@@ -1,0 +1,201 @@
+"""The report this library grew from, claim by claim, beside what is measured now."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from mnist_models._report import text
+from mnist_models.comparison import Comparison
+from mnist_models.evaluation import compare
+from mnist_models.models import MODEL_NAMES, make_model
+from mnist_models.results import Evaluation, Fit
+
+# A measured value may fall short of a claim by this much. Both are taken at two decimals, which
+# is all the report printed.
+TOLERANCE = 0.01
+
+_COLUMNS = ("precision", "recall", "f1-score", "support")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One number of the report and its counterpart.
+
+    Attributes
+    ----------
+    model : str
+        One of ``MODEL_NAMES``.
+    what : str
+        Which number, as ``"test accuracy"``, or the row of the classification report.
+    column : str
+        Which column of it, or empty.
+    claimed : float
+        The number in the report; of a range, its lower end.
+    measured : float
+        The number now.
+    """
+
+    model: str
+    what: str
+    column: str
+    claimed: float
+    measured: float
+
+    @property
+    def met(self) -> bool:
+        """Supports are equal; anything else is short by no more than ``TOLERANCE``."""
+        if self.column == "support":
+            return self.measured == self.claimed
+        return round(self.measured, 2) >= round(self.claimed - TOLERANCE, 2)
+
+    def __str__(self) -> str:
+        what = " ".join(filter(None, [self.model, self.what, self.column]))
+        return f"{what}: the report claims {self.claimed:g}, measured {self.measured:.4g}"
+
+
+@dataclass(frozen=True, eq=False)
+class Reproduction:
+    """What :func:`reproduce` found.
+
+    Attributes
+    ----------
+    comparison : Comparison
+        The three models on the report's split.
+    claims : tuple of Claim
+        Every number of the report.
+    """
+
+    comparison: Comparison
+    claims: tuple[Claim, ...]
+
+    @property
+    def missed(self) -> list[Claim]:
+        """The claims that are not met."""
+        return [claim for claim in self.claims if not claim.met]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain data, ready for JSON."""
+        claims = [asdict(claim) | {"met": claim.met} for claim in self.claims]
+        return {"claims": claims, "comparison": self.comparison.to_dict()}
+
+    def __str__(self) -> str:
+        tables = [f"{name}\n{self._table(name)}" for name in MODEL_NAMES]
+        lines = [f"Missed: {claim}." for claim in self.missed]
+        verdict = "\n".join(lines) or f"All {len(self.claims)} claims of the report are met."
+        title = "Each number: claimed by the report / measured now"
+        return "\n\n".join([title, *tables, str(self.comparison).split("\n\nBest:")[0], verdict])
+
+    def _table(self, name: str) -> str:
+        """The claims of one model: the single numbers, then the report, a row a class."""
+        rows: dict[str, list[str]] = {}
+        for claim in self.claims:
+            if claim.model == name:
+                rows.setdefault(claim.what, []).append(_pair(claim))
+        wide = max(len(cells) for cells in rows.values())
+        table = [[what, *cells, *[""] * (wide - len(cells))] for what, cells in rows.items()]
+        return text.text_table(["", *_COLUMNS] if wide > 1 else ["", "accuracy"], table)
+
+
+def reproduce(
+    data: tuple[Any, Any, Any, Any], *, random_state: int = 0, progress: bool | None = None
+) -> Reproduction:
+    """Fit the report's three models the report's way and hold them against its numbers.
+
+    Parameters
+    ----------
+    data : tuple of ndarray
+        X_train, X_test, y_train, y_test: ``fetch_mnist().split("report")``.
+    random_state : int, default=0
+        Seeds the models and the folds.
+    progress : bool, default=None
+        As for :func:`mnist_models.compare`.
+
+    Returns
+    -------
+    Reproduction
+        Some minutes later.
+    """
+    X_train, X_test, y_train, y_test = data
+    models = {name: make_model(name, random_state=random_state) for name in MODEL_NAMES}
+    models["forest"].set_params(classify__n_jobs=-1)  # the others use every core unasked
+    comparison = compare(
+        models,
+        X_train,
+        y_train,
+        test=(X_test, y_test),
+        random_state=random_state,
+        progress=progress,
+    )
+    return Reproduction(comparison, tuple(check_claims(read_claims(), comparison)))
+
+
+def read_claims() -> dict[str, Any]:
+    """The report's figures, as they ship with the library."""
+    file = resources.files("mnist_models").joinpath("report_claims.json")
+    claims: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return claims
+
+
+def check_claims(claims: Mapping[str, Any], comparison: Comparison) -> Iterator[Claim]:
+    """Pair every number of the report with the one measured.
+
+    Parameters
+    ----------
+    claims : mapping
+        As :func:`read_claims` returns them.
+    comparison : Comparison
+        The three models, with a test set.
+
+    Yields
+    ------
+    Claim
+    """
+    for name, claimed in claims["models"].items():
+        measured = _accuracies(comparison[name])
+        for key, what in _ACCURACIES.items():
+            if key in claimed:
+                lowest = float(np.min(claimed[key]))
+                yield Claim(name, what, "", lowest, measured[key])
+        report = comparison[name].classification_report(output_dict=True)
+        for row, cells in claimed.get("report", {}).items():
+            for column, value in zip(_COLUMNS, cells, strict=True):
+                yield Claim(name, row, column, float(value), float(report[row][column]))
+
+
+_ACCURACIES = {
+    "cv_accuracy": "CV accuracy",
+    "train_accuracy": "train accuracy",
+    "validation_accuracy": "validation accuracy",
+    "test_accuracy": "test accuracy",
+}
+
+
+def _accuracies(evaluation: Evaluation) -> dict[str, float]:
+    measured = {
+        "cv_accuracy": float(evaluation.cv_scores.mean()),
+        "test_accuracy": evaluation.accuracy,
+    }
+    if evaluation.test is not None and evaluation.test.history is not None:
+        train, validation = _best_epoch(evaluation.test)
+        measured |= {"train_accuracy": train, "validation_accuracy": validation}
+    return measured
+
+
+def _best_epoch(fit: Fit) -> tuple[float, float]:
+    """Training and validation accuracy in the epoch whose weights the network kept."""
+    assert fit.history is not None
+    best = int(np.argmin(fit.history["val_cross_entropy"]))
+    return fit.history["accuracy"][best], fit.history["val_accuracy"][best]
+
+
+def _pair(claim: Claim) -> str:
+    claimed, measured = (
+        (f"{claim.claimed:.0f}", f"{claim.measured:.0f}")
+        if claim.column == "support"
+        else (f"{claim.claimed:.2f}", f"{claim.measured:.2f}")
+    )
+    return f"{claimed} / {measured}{'' if claim.met else ' !'}"
