@@ -53,7 +53,7 @@ def check_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.
         )
     if weight.min() < 0 or weight.max() == 0:
         raise ValueError(
-            "sample_weight must have no negative value and at least one above 0. "
+            "sample_weight must hold no negative value and not only zeros. "
             f"Got values from {weight.min()} to {weight.max()} instead."
         )
     return weight

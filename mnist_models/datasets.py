@@ -18,6 +18,7 @@ from sklearn.utils import check_random_state
 from mnist_models import _mnist
 from mnist_models._frames import lay_into_frame
 from mnist_models._idx import read_idx
+from mnist_models._names import check_name
 from mnist_models.exceptions import DatasetFormatError
 
 Split = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[Any], NDArray[Any]]
@@ -97,11 +98,10 @@ class ImageDataset:
         ValueError
             If ``kind`` is neither, or the data set has no official split.
         """
+        check_name(kind, ("report", "official"), "kind")
         if kind == "report":
             train, test = train_test_split(np.arange(len(self)), test_size=0.2, random_state=42)
             return self.data[train], self.data[test], self.target[train], self.target[test]
-        if kind != "official":
-            raise ValueError(f"kind must be 'report' or 'official'. Got {kind!r} instead.")
         n_train = self.n_official_train
         if n_train is None:
             raise ValueError(

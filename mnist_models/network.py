@@ -17,7 +17,7 @@ from typing import Any, Self, TypedDict, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mnist_models._network_input import (
@@ -28,8 +28,10 @@ from mnist_models._network_input import (
 )
 from mnist_models._quiet import without_native_chatter
 
-# Rows sent through the network at a time when it predicts: bounds the memory of its activations.
-_PREDICT_ROWS = 4096
+# Rows sent through the network at a time when it predicts. Always as many, the last block filled
+# up with zeros: vectorized kernels round the rows at a block's end otherwise than those before, so
+# that in blocks as they come a row's probabilities would depend on the rows asked beside it.
+_PREDICT_ROWS = 256
 
 
 class SequentialClassifier(ClassifierMixin, BaseEstimator):
@@ -208,8 +210,10 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=np.float32, reset=False)
-        blocks = [rows[block] for block in gen_batches(len(rows), _PREDICT_ROWS)]
-        return np.concatenate([np.asarray(self.model_(block, training=False)) for block in blocks])
+        filled = np.pad(rows, ((0, -len(rows) % _PREDICT_ROWS), (0, 0)))
+        blocks = np.split(filled, len(filled) // _PREDICT_ROWS)
+        answers = [np.asarray(self.model_(block, training=False)) for block in blocks]
+        return np.concatenate(answers)[: len(rows)]
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """The most probable label for each row.

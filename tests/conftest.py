@@ -1,0 +1,74 @@
+"""What the tests share: the real digits, the models fitted once, the switch for slow tests."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mnist_models import MODEL_NAMES, load_sample_digits, make_model
+
+Split = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
+
+# Small enough to train in a second or two, and everything the real one is.
+QUICK: dict[str, dict[str, Any]] = {
+    "logistic": {},
+    "forest": {"n_estimators": 20},
+    "network": {"hidden_units": (32,), "epochs": 8, "batch_size": 32, "l2": 1e-4},
+}
+
+
+def quick_model(name: str, **params: Any) -> Any:
+    """One of the three models, small and seeded."""
+    return make_model(name, random_state=0, **(QUICK[name] | params))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the tests that take minutes too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--slow"):
+        return
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="takes minutes: run with --slow"))
+
+
+@pytest.fixture(scope="session")
+def digits() -> Split:
+    """600 of the embedded digits: X_train, X_test, y_train, y_test."""
+    return load_sample_digits().sample(600, random_state=0).split()
+
+
+@pytest.fixture(scope="session", params=MODEL_NAMES)
+def fitted(request: pytest.FixtureRequest, digits: Split) -> Any:
+    """Each of the three models, fitted once for the whole session. Do not refit it."""
+    X_train, _, y_train, _ = digits
+    return quick_model(request.param).fit(X_train, y_train)
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's cache with nothing in it, and no other folder named."""
+    cache = tmp_path / "cache"
+    monkeypatch.setattr("mnist_models._mnist.user_cache", lambda: cache)
+    monkeypatch.delenv("MNIST_MODELS_DATA", raising=False)
+    return cache
+
+
+@pytest.fixture(scope="session")
+def mnist_folder() -> Path:
+    """The folder with MNIST's real files."""
+    folder = os.environ.get("MNIST_MODELS_DATA")
+    if not folder:
+        pytest.skip("needs the real MNIST: set MNIST_MODELS_DATA to the folder with its four files")
+    return Path(folder).resolve()
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A seeded generator."""
+    return np.random.default_rng(0)

@@ -1,0 +1,35 @@
+"""Files arrive whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from mnist_models._files import atomic_writer
+
+
+def test_the_file_is_there_at_the_end_of_the_block(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with atomic_writer(path) as file:
+        file.write(b"new")
+        assert not path.exists()
+    assert path.read_bytes() == b"new"
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_old_file_survives_any_failure(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with pytest.raises(error), atomic_writer(path) as file:
+        file.write(b"half")
+        raise error
+    assert path.read_bytes() == b"old"
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def test_others_may_read_it_as_they_may_any_file(tmp_path: Path) -> None:
+    ordinary = tmp_path / "ordinary"
+    ordinary.touch()
+    with atomic_writer(tmp_path / "file"):
+        pass
+    assert (tmp_path / "file").stat().st_mode == ordinary.stat().st_mode

@@ -1,0 +1,76 @@
+"""Whatever goes in: probabilities come out, or a ValueError; and the input stays as it was."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from mnist_models import MODEL_NAMES
+
+from .conftest import quick_model
+
+_DTYPES = ["uint8", "int16", "int64", "float16", "float32", "float64", ">f4", ">i2", "bool"]
+_LABELS: list[Any] = [
+    np.array([0, 1, 2]),
+    np.array([-5, 0, 7]),
+    np.array(["one", "two", "three"]),
+    np.array(["one", "two", "three"], dtype=object),
+    np.array([False, True]),
+    np.array([250, 251, 252], dtype=np.uint8),
+    np.array([1.0, 2.0]),
+]
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Rows of any numeric type and memory order, and labels of any kind for them."""
+    n, d = draw(st.integers(1, 30)), draw(st.integers(1, 12))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    largest = draw(st.sampled_from([1, 255, 1e4, 1e30, 1e300]))
+    dtype = np.dtype(draw(st.sampled_from(_DTYPES)))
+    with np.errstate(all="ignore"):
+        X = (generator.random((n, d)) * largest).astype(dtype)
+    if draw(st.booleans()):
+        X[:, 0] = X[0, 0]  # a constant pixel
+    X = draw(st.sampled_from([np.ascontiguousarray, np.asfortranarray, lambda X: X[::-1, ::-1]]))(X)
+    X.flags.writeable = draw(st.booleans())
+    classes = draw(st.sampled_from(_LABELS))
+    return X, classes[generator.integers(len(classes), size=n)]
+
+
+def _check(name: str, problem: tuple[NDArray[Any], NDArray[Any]]) -> None:
+    X, y = problem
+    X_before, y_before = X.copy(), y.copy()
+    model = quick_model(name)
+    try:
+        probabilities = model.fit(X, y).predict_proba(X)
+    except ValueError as error:
+        assert len(str(error)) > 20
+    else:
+        assert probabilities.shape == (len(X), len(np.unique(y)))
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+        assert (probabilities >= 0).all()
+        assert set(model.predict(X)) <= set(y)
+    np.testing.assert_array_equal(X, X_before)
+    np.testing.assert_array_equal(y, y_before)
+
+
+@pytest.mark.filterwarnings("ignore:lbfgs failed to converge")  # features of 1e300 beside others
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(name=st.sampled_from([name for name in MODEL_NAMES if name != "network"]), problem=problems())
+def test_probabilities_or_a_valueerror(
+    name: str, problem: tuple[NDArray[Any], NDArray[Any]]
+) -> None:
+    _check(name, problem)
+
+
+# A network takes seconds to train, whatever the data: fewer tries.
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(problem=problems())
+def test_probabilities_or_a_valueerror_from_the_network(
+    problem: tuple[NDArray[Any], NDArray[Any]],
+) -> None:
+    _check("network", problem)
