@@ -5,6 +5,7 @@ kinds below are all there are: a file names one of them, and nothing else is eve
 """
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from sklearn.tree import DecisionTreeClassifier
 from mnist_models.exceptions import ModelFormatError
 from mnist_models.forest import RandomForestClassifier
 from mnist_models.linear import LogisticRegression
-from mnist_models.network import SequentialClassifier, dense_builder
+from mnist_models.network import SequentialClassifier, build_dense
 from mnist_models.preprocessing import Standardize
 
 Arrays = dict[str, NDArray[Any]]
@@ -162,7 +163,8 @@ def _decode_network(model: SequentialClassifier, settings: dict[str, Any], array
             "classes_": classes,
             "history_": history,
             "n_epochs_": len(history["loss"]),
-            "_builder": dense_builder(
+            "_builder": partial(
+                build_dense,
                 n_features=model.n_features_in_,
                 n_classes=len(classes),
                 hidden_units=tuple(units),
@@ -314,7 +316,8 @@ def _array(
 
 
 def _count(value: Any, name: str) -> int:
-    _require(type(value) is int and value > 0, f"{name} {value!r}", "a whole number above 0")
+    sound = type(value) is int and 0 < value < 2**31
+    _require(sound, f"{name} {value!r}", "a whole number above 0 and below 2**31")
     return int(value)
 
 

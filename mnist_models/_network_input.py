@@ -27,9 +27,10 @@ _LIMITS: dict[str, tuple[type, float, float | None, str]] = {
 def check_parameters(params: Mapping[str, Any]) -> None:
     """Raise TypeError or ValueError, naming it, for a parameter that is not as documented."""
     for name, (kind, least, most, closed) in _LIMITS.items():
-        check_scalar(
-            params[name], name, kind, min_val=least, max_val=most, include_boundaries=closed
-        )
+        value = params[name]
+        check_scalar(value, name, kind, min_val=least, max_val=most, include_boundaries=closed)
+        if not np.isfinite(value):  # NaN is neither below the least nor above the most
+            raise ValueError(f"{name} must be finite. Got {value} instead.")
     units = params["hidden_units"]
     if isinstance(units, str) or not isinstance(units, Sequence | np.ndarray):
         raise TypeError(f"hidden_units must be a sequence of ints. Got {units!r} instead.")

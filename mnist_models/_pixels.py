@@ -65,6 +65,16 @@ def _read_npy(path: Path, n_features: int) -> NDArray[Any]:
     return pixels.reshape(1, -1) if pixels.size == n_features else pixels
 
 
+def _to_grey(image: Any) -> NDArray[np.uint8]:
+    """8-bit grey values; what is transparent is white paper."""
+    from PIL import Image
+
+    if image.mode.startswith("I"):  # 16 bits: convert() would cut them off at 255
+        return (np.asarray(image) // 257).astype(np.uint8)
+    paper = Image.new("RGBA", image.size, "white")
+    return np.asarray(Image.alpha_composite(paper, image.convert("RGBA")).convert("L"))
+
+
 def _read_png(path: Path, n_features: int) -> NDArray[Any]:
     from PIL import Image, UnidentifiedImageError
 
@@ -75,9 +85,7 @@ def _read_png(path: Path, n_features: int) -> NDArray[Any]:
                     f"{path} must have at most {_MOST_PIXELS} pixels. "
                     f"Got {image.width} x {image.height} instead."
                 )
-            # what is transparent is paper
-            paper = Image.new("RGBA", image.size, "white")
-            grey = np.asarray(Image.alpha_composite(paper, image.convert("RGBA")).convert("L"))
+            grey = _to_grey(image)
     except (UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} is not a sound PNG image: {error}") from error
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])

@@ -23,15 +23,15 @@ def progress_bar(total: int, shown: bool | None) -> Iterator[Callable[[str], Non
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, force_terminal=shown or None)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    disable = not (console.is_terminal if shown is None else shown)
-    with Progress(*columns, console=console, transient=True, disable=disable) as progress:
+    drawn = shown is not False and console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=not drawn) as progress:
         task = progress.add_task("fitting", total=total)
 
         def advance(done: str) -> None:

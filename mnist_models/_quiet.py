@@ -1,5 +1,6 @@
 """Start a chatty native library without its chatter."""
 
+import logging
 import os
 import re
 import sys
@@ -38,6 +39,21 @@ def without_native_chatter() -> Iterator[None]:
             os.dup2(saved, _STDERR)
             os.close(saved)
             _pass_on(held)
+
+
+@contextmanager
+def without_log_messages(logger_name: str, words: str) -> Iterator[None]:
+    """Drop a logger's records that hold these words, for as long as the block runs."""
+
+    def says_something_else(record: logging.LogRecord) -> bool:
+        return words not in record.getMessage()
+
+    logger = logging.getLogger(logger_name)
+    logger.addFilter(says_something_else)
+    try:
+        yield
+    finally:
+        logger.removeFilter(says_something_else)
 
 
 def _pass_on(held: BinaryIO) -> None:

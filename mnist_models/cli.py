@@ -1,6 +1,7 @@
 """The command line: ``mnist-models COMMAND``."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         standard error says what), 130 after Ctrl-C.
     """
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal without ± shows ? and no error
+        sys.stdout.reconfigure(errors="replace")
     try:
         code = int(options.run(options))
         sys.stdout.flush()

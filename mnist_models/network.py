@@ -12,7 +12,7 @@ import os
 import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,7 +26,7 @@ from mnist_models._network_input import (
     encode_labels,
     stratified_holdout,
 )
-from mnist_models._quiet import without_native_chatter
+from mnist_models._quiet import without_log_messages, without_native_chatter
 
 # Rows sent through the network at a time when it predicts. Always as many, the last block filled
 # up with zeros: vectorized kernels round the rows at a block's end otherwise than those before, so
@@ -242,7 +242,8 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         """What builds this network, now and after unpickling, whatever set_params does later."""
         if self.build_fn is not None:
             return functools.partial(_build_own, self.build_fn, n_features, n_classes)
-        return dense_builder(
+        return functools.partial(
+            build_dense,
             n_features=n_features,
             n_classes=n_classes,
             hidden_units=tuple(int(units) for units in self.hidden_units),
@@ -267,7 +268,8 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         if held_out.any():
             validation = (X[held_out], codes[held_out], weight[held_out])
             X, codes, weight = X[~held_out], codes[~held_out], weight[~held_out]
-        with _seeded(seed):
+        # every fit traces a new network, which TensorFlow takes for a mistake
+        with _seeded(seed), without_log_messages("tensorflow", "triggered tf.function retracing"):
             model = builder()
             own_loss = model.compiled
             wrapper = KerasClassifier(
@@ -334,24 +336,10 @@ def load_keras() -> Any:
     return keras
 
 
-class DenseSpec(TypedDict):
-    """What a dense network is built from."""
-
-    n_features: int
-    n_classes: int
-    hidden_units: tuple[int, ...]
-    l2: float
-    dropout: float
-
-
-def dense_builder(**spec: Unpack[DenseSpec]) -> "functools.partial[Any]":
-    """A picklable function without arguments that builds the dense network of this description."""
-    return functools.partial(_build_dense, **spec)
-
-
-def _build_dense(
+def build_dense(
     *, n_features: int, n_classes: int, hidden_units: tuple[int, ...], l2: float, dropout: float
 ) -> Any:
+    """An untrained dense network, as :class:`SequentialClassifier` describes it."""
     import keras
 
     model = keras.Sequential([keras.Input((n_features,))])

@@ -94,6 +94,16 @@ def load_model(path: str | PathLike[str]) -> Any:
         If the file is no such file, or was damaged.
     OSError
         If it cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from mnist_models import LogisticRegression, load_model, save_model
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "signs.model")
+    ...     save_model(LogisticRegression().fit([[-1], [1]], ["minus", "plus"]), path)
+    ...     load_model(path).predict([[-3], [3]])
+    array(['minus', 'plus'], dtype='<U5')
     """
     content = Path(path).read_bytes()
     try:
@@ -107,7 +117,7 @@ def load_model(path: str | PathLike[str]) -> Any:
             return estimators[0]
         names = [step["name"] for step in manifest["steps"]]
         return Pipeline(list(zip(names, estimators, strict=True)))
-    except (ModelFormatError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         # the checksum held, so whatever is missing or of a wrong type was written that way
         reason = f"missing {error}" if isinstance(error, KeyError) else str(error)
         raise ModelFormatError(

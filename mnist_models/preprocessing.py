@@ -160,9 +160,9 @@ def mean_and_scale(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.flo
     for block in _blocks(X):
         variance += np.square(block - mean).sum(axis=0) / n
     # Summing n values rounds by n·eps at the most: a spread below that is a constant column's.
-    rounding = n * np.finfo(np.float64).eps * np.abs(mean)
     scale = np.sqrt(variance)
-    return mean, np.where(scale <= rounding, 1.0, scale)
+    constant = scale <= n * np.finfo(np.float64).eps * np.abs(mean)
+    return np.where(constant, X[0], mean), np.where(constant, 1.0, scale)
 
 
 def _blocks(X: NDArray[Any]) -> Iterator[NDArray[Any]]:

@@ -1,7 +1,9 @@
 """scikit-learn's own checks of an estimator, on the three classifiers and on their pipelines."""
 
+from functools import partial
 from typing import Any
 
+import pytest
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -51,19 +53,22 @@ def _expected_failures(estimator: Any) -> dict[str, str]:
     return _EXPECTED_FAILURES.get(type(estimator), {})
 
 
-@parametrize_with_checks(
-    [*_classifiers(), Standardize()],
-    expected_failed_checks=_expected_failures,
-    xfail_strict=True,
+_checks = partial(
+    parametrize_with_checks, expected_failed_checks=_expected_failures, xfail_strict=True
 )
+
+
+@_checks([*_classifiers(), Standardize()])  # type: ignore[untyped-decorator]
 def test_estimators(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
-@parametrize_with_checks(
-    [make_pipeline(make_preprocessor(), classifier) for classifier in _classifiers()],
-    expected_failed_checks=_expected_failures,
-    xfail_strict=True,
-)
+@_checks([make_pipeline(make_preprocessor(), each) for each in _classifiers()[:2]])  # type: ignore[untyped-decorator]
 def test_pipelines(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+@pytest.mark.slow
+@_checks([make_pipeline(make_preprocessor(), _classifiers()[2])])  # type: ignore[untyped-decorator]
+def test_pipelines_of_the_network(estimator: Any, check: Any) -> None:
     check(estimator)

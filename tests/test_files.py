@@ -16,13 +16,18 @@ def test_the_file_is_there_at_the_end_of_the_block(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
+def _fail_in_the_middle(path: Path, error: type[BaseException]) -> None:
+    with atomic_writer(path) as file:
+        file.write(b"half")
+        raise error
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_an_old_file_survives_any_failure(tmp_path: Path, error: type[BaseException]) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with pytest.raises(error), atomic_writer(path) as file:
-        file.write(b"half")
-        raise error
+    with pytest.raises(error):
+        _fail_in_the_middle(path, error)
     assert path.read_bytes() == b"old"
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
 

@@ -11,9 +11,7 @@ def test_ink_of_any_shape_fits_the_box(shape: tuple[int, int]) -> None:
     framed = lay_into_frame(np.full(shape, 200, dtype=np.uint8))
     rows, columns = np.flatnonzero(framed.any(axis=1)), np.flatnonzero(framed.any(axis=0))
     assert max(len(rows), len(columns)) == 20
-    assert (np.ptp(rows) + 1) / (np.ptp(columns) + 1) == pytest.approx(
-        shape[0] / shape[1], rel=0.5
-    )
+    assert (np.ptp(rows) + 1) / (np.ptp(columns) + 1) == pytest.approx(shape[0] / shape[1], rel=0.5)
     assert framed.max() == 200
 
 

@@ -58,7 +58,9 @@ MALFORMED = {
 @pytest.mark.parametrize("content", MALFORMED.values(), ids=MALFORMED.keys())
 def test_malformed_content_is_named(path: Path, content: bytes, pack: type[bytes]) -> None:
     path.write_bytes(pack(content))
-    with pytest.raises(DatasetFormatError, match=r"images-idx3-ubyte.*at byte \d+.*expected.*found"):
+    with pytest.raises(
+        DatasetFormatError, match=r"images-idx3-ubyte.*at byte \d+.*expected.*found"
+    ):
         read_idx(path, ndim=3)
 
 

@@ -1,4 +1,4 @@
-"""fetch_mnist: found, checked, kept, healed, downloaded from a real server, or an error that helps."""
+"""fetch_mnist: found, checked, kept, healed, downloaded from a real server, or a good error."""
 
 import functools
 import gzip
@@ -69,7 +69,7 @@ def test_a_damaged_copy_is_healed_with_a_warning(
     content = bytearray(kept.read_bytes())
     if harm == "a byte":
         content[5000] ^= 1
-    kept.write_bytes({"the tail": content[:-9], "everything": b""}.get(harm, content))
+    kept.write_bytes({"the tail": bytes(content[:-9]), "everything": b""}.get(harm, bytes(content)))
     if harm == "the type":
         np.save(kept, np.zeros((70_000, 28, 28)))
     with pytest.warns(RuntimeWarning, match="damaged and will be made anew"):
@@ -78,9 +78,7 @@ def test_a_damaged_copy_is_healed_with_a_warning(
     assert len(fetch_mnist(download_if_missing=False)) == 70_000
 
 
-def test_a_cache_that_cannot_be_written_is_no_error(
-    mnist_folder: Path, empty_cache: Path
-) -> None:
+def test_a_cache_that_cannot_be_written_is_no_error(mnist_folder: Path, empty_cache: Path) -> None:
     empty_cache.write_text("a file where the folder would be")
     mnist = fetch_mnist(data_home=mnist_folder)
     assert len(mnist) == 70_000
@@ -113,7 +111,7 @@ def test_nothing_anywhere_is_an_error_that_helps(empty_cache: Path, tmp_path: Pa
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:
         """A test has no use for a server's log."""
 
 

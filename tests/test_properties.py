@@ -35,7 +35,7 @@ def problems(draw: st.DrawFn) -> tuple[NDArray[Any], NDArray[Any]]:
         X = (generator.random((n, d)) * largest).astype(dtype)
     if draw(st.booleans()):
         X[:, 0] = X[0, 0]  # a constant pixel
-    X = draw(st.sampled_from([np.ascontiguousarray, np.asfortranarray, lambda X: X[::-1, ::-1]]))(X)
+    X = draw(st.sampled_from([X, np.asfortranarray(X), X[::-1, ::-1], X.repeat(2, axis=1)[:, ::2]]))
     X.flags.writeable = draw(st.booleans())
     classes = draw(st.sampled_from(_LABELS))
     return X, classes[generator.integers(len(classes), size=n)]
@@ -47,8 +47,8 @@ def _check(name: str, problem: tuple[NDArray[Any], NDArray[Any]]) -> None:
     model = quick_model(name)
     try:
         probabilities = model.fit(X, y).predict_proba(X)
-    except ValueError as error:
-        assert len(str(error)) > 20
+    except ValueError:
+        pass  # refused, which is an answer; anything else raised fails the test
     else:
         assert probabilities.shape == (len(X), len(np.unique(y)))
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
@@ -60,7 +60,9 @@ def _check(name: str, problem: tuple[NDArray[Any], NDArray[Any]]) -> None:
 
 @pytest.mark.filterwarnings("ignore:lbfgs failed to converge")  # features of 1e300 beside others
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(name=st.sampled_from([name for name in MODEL_NAMES if name != "network"]), problem=problems())
+@given(
+    name=st.sampled_from([name for name in MODEL_NAMES if name != "network"]), problem=problems()
+)
 def test_probabilities_or_a_valueerror(
     name: str, problem: tuple[NDArray[Any], NDArray[Any]]
 ) -> None:

@@ -1,0 +1,152 @@
+"""How the package is built: arrows one way, light to import, every public name documented."""
+
+import ast
+import doctest
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mnist_models
+
+PACKAGE = Path(mnist_models.__file__).parent
+
+# A module imports only from modules that stand before it.
+ORDER = [
+    "exceptions",
+    "_names",
+    "_files",
+    "_quiet",
+    "_progress",
+    "_idx",
+    "_mnist",
+    "_frames",
+    "_pixels",
+    "datasets",
+    "preprocessing",
+    "linear",
+    "forest",
+    "_network_input",
+    "network",
+    "models",
+    "_report",
+    "_report.text",
+    "_report.plots",
+    "results",
+    "comparison",
+    "evaluation",
+    "_model_parts",
+    "persistence",
+    "reproduction",
+    "_commands",
+    "cli",
+    "__main__",
+]
+
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in PACKAGE.rglob("*.py")
+    if path != PACKAGE / "__init__.py"
+}
+
+
+def _imports(path: Path) -> set[str]:
+    """The modules of the package that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    prefix = "mnist_models."
+    return {name.removeprefix(prefix) for name in found if name.startswith(prefix)} & set(MODULES)
+
+
+def test_every_module_has_its_place() -> None:
+    assert sorted(ORDER) == sorted(MODULES)
+
+
+@pytest.mark.parametrize("module", ORDER)
+def test_arrows_point_one_way(module: str) -> None:
+    before = set(ORDER[: ORDER.index(module)])
+    assert _imports(MODULES[module]) <= before
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_tensorflow_is_touched_in_one_file_and_only_inside_functions(module: str) -> None:
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    heavy = {"keras", "tensorflow", "scikeras"}
+
+    def imported(nodes: list[ast.stmt]) -> set[str]:
+        names = set()
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names.add(node.module.split(".")[0])
+        return names & heavy
+
+    assert imported(tree.body) == set()
+    if module != "network":
+        assert imported([n for n in ast.walk(tree) if isinstance(n, ast.stmt)]) == set()
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_files_and_functions_are_short(module: str) -> None:
+    text = MODULES[module].read_text(encoding="utf-8")
+    assert text.count("\n") <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            documentation = ast.get_docstring(node) or ""
+            length = (node.end_lineno or 0) - node.lineno + 1 - documentation.count("\n")
+            assert length <= 60, node.name
+
+
+@pytest.mark.parametrize("name", sorted(set(mnist_models.__all__) - {"MODEL_NAMES"}))
+def test_public_names_are_documented_with_an_example_that_runs(name: str) -> None:
+    documentation = inspect.getdoc(getattr(mnist_models, name)) or ""
+    if getattr(mnist_models, name).__module__.startswith("mnist_models"):
+        assert len(documentation) > 80
+        if name not in {"Fit", "PairedTest"}:  # made by others, shown in their examples
+            assert doctest.DocTestParser().get_examples(documentation)
+
+
+def test_all_lists_what_the_package_exports() -> None:
+    exported = {name for name, value in vars(mnist_models).items() if not inspect.ismodule(value)}
+    assert {name for name in exported if not name.startswith("_")} == set(mnist_models.__all__)
+
+
+_IMPORT = """
+import os, random, sys, time
+import numpy as np
+os.chdir(sys.argv[1])
+seeds = random.getstate(), np.random.get_state()[1].tolist()
+environment = dict(os.environ)
+start = time.perf_counter()
+import sklearn
+middle = time.perf_counter()
+loaded_by_sklearn = set(sys.modules)
+import mnist_models
+end = time.perf_counter()
+print(f"import sklearn {middle - start:.2f} s, mnist_models after it {end - middle:.2f} s")
+heavy = {"tensorflow", "keras", "scikeras", "matplotlib", "numba", "pooch", "requests", "PIL"}
+assert not heavy & (set(sys.modules) - loaded_by_sklearn), heavy & set(sys.modules)
+assert "tensorflow" not in sys.modules and "matplotlib" not in sys.modules
+assert (random.getstate(), np.random.get_state()[1].tolist()) == seeds
+assert dict(os.environ) == environment
+assert os.listdir() == []
+"""
+
+
+def test_importing_is_light_and_has_no_effects(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _IMPORT, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    print(done.stdout)  # the times are told and not asserted: these machines are shared
+    assert done.stderr == ""

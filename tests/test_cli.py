@@ -1,0 +1,279 @@
+"""The command line as a person meets it: its answers, its errors, its exit codes."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mnist_models import Comparison, Evaluation, load_sample_digits
+from mnist_models._idx import idx_header
+from mnist_models.cli import main
+
+Capture = pytest.CaptureFixture[str]
+
+
+def _run(capsys: Capture, *words: Any) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of one command."""
+    try:
+        code = main([str(word) for word in words])
+    except SystemExit as stop:  # argparse leaves by it
+        code = int(stop.code or 0)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as Fashion-MNIST has it: four IDX files, here with 300 of the embedded digits."""
+    folder = tmp_path_factory.mktemp("some-digits")
+    digits = load_sample_digits().sample(300, random_state=0)
+    for part, rows in (("train", slice(0, 240)), ("t10k", slice(240, 300))):
+        images, labels = digits.images[rows], digits.target[rows].astype(np.uint8)
+        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+            content = idx_header(array.shape) + array.tobytes()
+            (folder / f"{part}-{kind}-ubyte.gz").write_bytes(gzip.compress(content))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model_file(folder: Path) -> Path:
+    path = folder / "digits.model"
+    assert main(["train", "forest", "--output", str(path)]) == 0
+    return path
+
+
+def test_compare_shows_the_table_and_the_best_report(capsys: Capture, folder: Path) -> None:
+    words = ("--models", "logistic", "forest", "--data", folder, "--cv", 2)
+    code, out, err = _run(capsys, "compare", *words)
+    assert (code, err) == (0, "")
+    for part in ("CV accuracy", "test accuracy", "fit", "predict", "Confusion matrix", "recall"):
+        assert part in out
+
+
+def test_compare_gives_json_and_pictures(capsys: Capture, folder: Path, tmp_path: Path) -> None:
+    words = ("--models", "logistic", "--data", folder, "--cv", 2, "--json", "--plots", tmp_path)
+    code, out, _ = _run(capsys, "compare", *words)
+    assert code == 0
+    assert list(Comparison.from_dict(json.loads(out))) == ["logistic"]
+    with Image.open(tmp_path / "logistic-confusion-matrix.png") as picture:
+        assert picture.format == "PNG"
+        assert picture.width > 500
+
+
+def test_evaluate_shows_one_report(capsys: Capture, folder: Path) -> None:
+    code, out, err = _run(capsys, "evaluate", "logistic", "--data", folder, "--cv", 2, "--json")
+    assert (code, err) == (0, "")
+    evaluation = Evaluation.from_dict(json.loads(out))
+    assert len(evaluation.folds) == 2
+    assert evaluation.source == "test"
+
+
+def test_the_main_job_with_no_options_at_all() -> None:
+    """In a process of its own, all three models, and nothing on standard error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mnist_models", "compare"],
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in ("logistic", "forest", "network"):
+        assert f"\n{name}" in done.stdout
+
+
+def test_version_names_what_a_result_depends_on(capsys: Capture) -> None:
+    code, out, _ = _run(capsys, "version")
+    assert code == 0
+    for name in ("mnist-models", "scikit-learn", "tensorflow", "keras", "python"):
+        assert f"{name} " in out
+
+
+# -- predict ---------------------------------------------------------------------------------------
+
+
+def test_predict_reads_every_kind_of_file(
+    capsys: Capture, model_file: Path, tmp_path: Path
+) -> None:
+    digits = load_sample_digits()
+    images, labels = digits.images[:10], digits.target[:10].tolist()
+    np.save(tmp_path / "stack.npy", images)
+    np.save(tmp_path / "rows.npy", digits.data[:10])
+    np.save(tmp_path / "one.npy", images[3])
+    (tmp_path / "images.idx").write_bytes(idx_header(images.shape) + images.tobytes())
+    (tmp_path / "images.gz").write_bytes(gzip.compress((tmp_path / "images.idx").read_bytes()))
+    for name, expected in [
+        ("stack.npy", labels),
+        ("rows.npy", labels),
+        ("one.npy", labels[3:4]),
+        ("images.idx", labels),
+        ("images.gz", labels),
+    ]:
+        code, out, err = _run(capsys, "predict", model_file, tmp_path / name)
+        assert (code, err, [int(line) for line in out.split()]) == (0, "", expected), name
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "1", "P", "I;16"])
+def test_predict_reads_pictures_as_people_make_them(
+    capsys: Capture, model_file: Path, tmp_path: Path, mode: str
+) -> None:
+    """Dark on light and larger than the model's frame, in any of PNG's colour modes."""
+    image = load_sample_digits().images[0]
+    paper = np.full((120, 90), 255, dtype=np.uint8)
+    paper[20:104, 3:87] -= np.kron(image, np.ones((3, 3), dtype=np.uint8))
+    picture = Image.fromarray(paper)
+    if mode == "I;16":
+        picture = Image.fromarray(paper.astype(np.uint16) * 257)
+    elif mode != "L":
+        picture = picture.convert(mode)
+    picture.save(tmp_path / "zero.png")
+    code, out, err = _run(capsys, "predict", model_file, tmp_path / "zero.png")
+    assert (code, out, err) == (0, "0\n", "")
+
+
+def test_predict_gives_json_with_probabilities(
+    capsys: Capture, model_file: Path, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "two.npy", load_sample_digits().images[:2])
+    code, out, _ = _run(capsys, "predict", model_file, tmp_path / "two.npy", "--json")
+    answers = json.loads(out)
+    assert code == 0
+    assert [answer["label"] for answer in answers] == [0, 1]
+    assert [answer["image"] for answer in answers] == [0, 1]
+    assert sum(answers[0]["probabilities"].values()) == pytest.approx(1)
+
+
+# -- bad input -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def odd_files(tmp_path: Path) -> Path:
+    """Files that are not what predict wants."""
+    np.save(tmp_path / "wrong-size.npy", np.zeros((3, 5, 5)))
+    np.save(tmp_path / "objects.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    np.save(tmp_path / "text.npy", np.array(["a"]))
+    np.save(tmp_path / "scalar.npy", np.array(3))
+    np.save(tmp_path / "nan.npy", np.full((1, 784), np.nan))
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "nan.npy").read_bytes()[:200])
+    (tmp_path / "page.png").write_text("<html>")
+    Image.new("L", (9000, 9000)).save(tmp_path / "huge.png")
+    Image.new("L", (50, 50)).save(tmp_path / "cut.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:60])
+    (tmp_path / "empty").touch()
+    (tmp_path / "folder").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "wrong-size.npy", "objects.npy", "text.npy", "scalar.npy", "nan.npy", "cut.npy",
+        "page.png", "huge.png", "cut.png", "empty", "folder", "missing",
+    ],
+)  # fmt: skip
+def test_images_that_are_none_are_one_line_and_exit_code_2(
+    capsys: Capture, model_file: Path, odd_files: Path, name: str
+) -> None:
+    code, out, err = _run(capsys, "predict", model_file, odd_files / name)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("mnist-models: ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["compere"],
+        ["compare", "--data", "/nowhere"],
+        ["compare", "--data", "/etc/hostname"],
+        ["compare", "--data", ""],
+        ["compare", "--cv", "1", "--models", "logistic"],
+        ["compare", "--cv", "many"],
+        ["compare", "--cv", "2000", "--models", "logistic"],
+        ["compare", "--seed", "-1"],
+        ["compare", "--seed", str(2**32)],
+        ["compare", "--models", "svm"],
+        ["compare", "--models"],
+        ["compare", "--plots", "/dev/null", "--models", "logistic", "--cv", "2"],
+        ["evaluate"],
+        ["evaluate", "forrest"],
+        ["train", "logistic"],
+        ["train", "logistic", "-o", "/nowhere/model"],
+        ["train", "logistic", "-o", "/"],
+        ["predict", "/nowhere/model", "x.npy"],
+        ["predict", "/etc/passwd", "x.npy"],
+        ["predict", "/", "x.npy"],
+        ["predict", "model"],
+        ["fetch", "--data-home"],
+        ["version", "please"],
+    ],
+    ids=" ".join,
+)
+def test_bad_input_is_one_line_and_exit_code_2(capsys: Capture, words: list[str]) -> None:
+    code, out, err = _run(capsys, *words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("mnist-models: ")
+
+
+def test_mnist_that_is_not_to_be_had_is_one_line(
+    capsys: Capture, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mnist_models._mnist.MIRRORS", ("http://127.0.0.1:9/",))
+    for command in (["fetch"], ["reproduce"], ["compare", "--data", "mnist"]):
+        code, out, err = _run(capsys, *command)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert "MNIST_MODELS_DATA" in err
+
+
+def test_fetch_finds_the_files(capsys: Capture, mnist_folder: Path, empty_cache: Path) -> None:
+    code, out, _ = _run(capsys, "fetch", "--data-home", mnist_folder)
+    assert code == 0
+    assert "70000 images" in out
+
+
+def test_train_does_not_train_when_it_could_not_save(capsys: Capture) -> None:
+    code, _, err = _run(capsys, "train", "network", "-o", "/nowhere/model")
+    assert code == 2
+    assert "/nowhere must be a folder" in err
+
+
+# -- signals and pipes -----------------------------------------------------------------------------
+
+
+def test_ctrl_c_is_exit_code_130_and_no_traceback() -> None:
+    command = [sys.executable, "-m", "mnist_models", "compare", "--data", "sample", "--cv", "100"]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    time.sleep(12)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err == "mnist-models: interrupted\n"
+
+
+def test_a_closed_pipe_is_no_traceback(model_file: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "many.npy", np.tile(load_sample_digits().data, (20, 1)))
+    command = f"{sys.executable} -m mnist_models predict {model_file} {tmp_path}/many.npy --json"
+    done = subprocess.run(
+        f"{command} | head -c 100", shell=True, capture_output=True, text=True, timeout=120
+    )
+    assert done.stderr == ""
+
+
+def test_output_goes_where_no_accents_go(folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mnist_models", "evaluate", "logistic", "--data", str(folder)],
+        capture_output=True,
+        timeout=120,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")

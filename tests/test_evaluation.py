@@ -1,0 +1,225 @@
+"""evaluate and compare: one fit a fold, every row predicted once, the same folds for all."""
+
+import io
+import sys
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.cluster import KMeans
+from sklearn.datasets import make_classification
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import (
+    KFold,
+    ShuffleSplit,
+    StratifiedKFold,
+    cross_val_predict,
+    cross_val_score,
+)
+from sklearn.neighbors import KNeighborsClassifier
+
+from mnist_models import Comparison, Evaluation, compare, evaluate, make_model
+
+from .conftest import Split, quick_model
+
+
+class CountingClassifier(ClassifierMixin, BaseEstimator):
+    """Answers the most frequent label, and counts how often any of its kind was fitted."""
+
+    fits = 0
+
+    def fit(self, X: Any, y: Any) -> "CountingClassifier":
+        type(self).fits += 1
+        self.classes_, counts = np.unique(y, return_counts=True)
+        self.answer_ = self.classes_[counts.argmax()]
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return np.full(len(X), self.answer_)
+
+
+@pytest.fixture
+def table() -> tuple[Any, Any]:
+    return make_classification(n_samples=200, n_informative=4, n_classes=3, random_state=0)
+
+
+def test_each_fold_is_fitted_once(table: tuple[Any, Any]) -> None:
+    CountingClassifier.fits = 0
+    X, y = table
+    evaluate(CountingClassifier(), X, y, cv=4, test=(X, y))
+    assert CountingClassifier.fits == 4 + 1
+
+
+def test_scores_and_predictions_are_scikit_learns(table: tuple[Any, Any]) -> None:
+    X, y = table
+    model, cv = KNeighborsClassifier(), StratifiedKFold(5, shuffle=True, random_state=0)
+    evaluation = evaluate(model, X, y, cv=5, random_state=0, scoring="f1_macro")
+    np.testing.assert_array_equal(
+        evaluation.cv_scores, cross_val_score(model, X, y, cv=cv, scoring="f1_macro")
+    )
+    np.testing.assert_array_equal(evaluation.y_pred, cross_val_predict(model, X, y, cv=cv))
+    assert evaluation.source == "out-of-fold"
+    assert evaluation.confusion_matrix.sum() == len(y)
+
+
+def test_a_test_set_is_what_the_report_is_about(digits: Split) -> None:
+    X_train, X_test, y_train, y_test = digits
+    model = quick_model("logistic")
+    evaluation = evaluate(model, X_train, y_train, test=(X_test, y_test), cv=2)
+    fitted = model.fit(X_train, y_train)
+    np.testing.assert_array_equal(evaluation.y_pred, fitted.predict(X_test))
+    assert evaluation.accuracy == fitted.score(X_test, y_test)
+    assert evaluation.source == "test"
+    assert len(evaluation.out_of_fold) == len(y_train)
+    assert evaluation.test is not None
+    assert evaluation.test.n_train == len(y_train)
+
+
+def test_the_model_itself_is_not_touched(table: tuple[Any, Any]) -> None:
+    model = KNeighborsClassifier()
+    evaluate(model, *table)
+    assert not hasattr(model, "classes_")
+
+
+def test_sorted_labels_are_shuffled_into_stratified_folds(table: tuple[Any, Any]) -> None:
+    X, y = table
+    order = np.argsort(y)
+    evaluation = evaluate(KNeighborsClassifier(), X[order], y[order])
+    assert evaluation.cv_scores.min() > 0.5
+
+
+def test_the_networks_history_is_kept(digits: Split) -> None:
+    X_train, _, y_train, _ = digits
+    evaluation = evaluate(quick_model("network", epochs=2), X_train[:200], y_train[:200], cv=2)
+    assert all(fold.history and len(fold.history["loss"]) == 2 for fold in evaluation.folds)
+
+
+def test_compare_gives_every_model_the_same_folds(table: tuple[Any, Any]) -> None:
+    X, y = table
+    models = {"near": KNeighborsClassifier(1), "nearer": KNeighborsClassifier(1)}
+    comparison = compare(models, X, y)
+    assert isinstance(comparison, Comparison)
+    assert list(comparison) == ["near", "nearer"]
+    np.testing.assert_array_equal(comparison["near"].cv_scores, comparison["nearer"].cv_scores)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, pd.DataFrame, np.ndarray.tolist], ids=str)
+def test_rows_of_any_kind(kind: Any, table: tuple[Any, Any]) -> None:
+    X, y = table
+    names = np.array(["a", "b", "c"])[y]
+    evaluation = evaluate(KNeighborsClassifier(), kind(X), pd.Series(names), cv=3)
+    assert evaluation.classes.tolist() == ["a", "b", "c"]
+    assert evaluation.accuracy > 0.6
+
+
+def test_sparse_rows(table: tuple[Any, Any]) -> None:
+    from scipy.sparse import csr_array
+
+    X, y = table
+    dense, sparse = (evaluate(KNeighborsClassifier(), rows, y) for rows in (X, csr_array(X)))
+    np.testing.assert_array_equal(dense.cv_scores, sparse.cv_scores)
+
+
+def test_processes_give_the_same(digits: Split) -> None:
+    X_train, X_test, y_train, y_test = digits
+    models = {name: quick_model(name) for name in ("forest", "network")}
+    serial, parallel = (
+        compare(models, X_train[:200], y_train[:200], test=(X_test, y_test), cv=2, n_jobs=n_jobs)
+        for n_jobs in (None, 2)
+    )
+    forest, again = serial["forest"], parallel["forest"]
+    np.testing.assert_array_equal(forest.y_pred, again.y_pred)
+    np.testing.assert_array_equal(forest.out_of_fold, again.out_of_fold)
+    # other numbers of threads add a network's products in another order
+    assert np.mean(serial["network"].y_pred == parallel["network"].y_pred) > 0.95
+
+
+def test_a_callable_scores(table: tuple[Any, Any]) -> None:
+    def share_right(model: Any, X: Any, y: Any) -> float:
+        return float(accuracy_score(y, model.predict(X)))
+
+    evaluation = evaluate(KNeighborsClassifier(), *table, scoring=share_right)
+    assert evaluation.scoring == "share_right"
+    np.testing.assert_allclose(evaluation.cv_scores.mean(), evaluation.accuracy)
+
+
+def test_a_label_only_the_test_set_has_counts_as_missed(table: tuple[Any, Any]) -> None:
+    X, y = table
+    evaluation = evaluate(DummyClassifier(), X, y, test=(X[:3], np.array([7, 7, 7])))
+    assert evaluation.classes.tolist() == [0, 1, 2, 7]
+    assert evaluation.accuracy == 0
+    assert evaluation.classification_report(output_dict=True)["7"]["support"] == 3
+
+
+def test_splitters_that_test_every_row_once_will_do(table: tuple[Any, Any]) -> None:
+    X, y = table
+    folds = list(KFold(4).split(X))
+    for cv in (KFold(4), folds, iter(folds)):
+        assert len(evaluate(DummyClassifier(), X, y, cv=cv).folds) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"model": LinearRegression()}, TypeError, "must be a scikit-learn classifier"),
+        ({"model": KMeans()}, TypeError, "must be a scikit-learn classifier"),
+        ({"y": np.zeros(7)}, ValueError, "inconsistent numbers of samples"),
+        ({"y": np.linspace(0, 1, 200)}, ValueError, "continuous"),
+        ({"cv": ShuffleSplit(3, random_state=0)}, ValueError, "every row of X exactly once"),
+        ({"cv": 1}, ValueError, "n_splits"),
+        ({"scoring": "acuracy"}, ValueError, "acuracy"),
+        ({"test": (np.zeros((3, 20)), [0, 1])}, ValueError, "inconsistent numbers of samples"),
+    ],
+)
+def test_what_cannot_be_evaluated(
+    change: dict[str, Any], error: type[Exception], message: str, table: tuple[Any, Any]
+) -> None:
+    X, y = table
+    arguments = {"model": DummyClassifier(), "X": X, "y": y} | change
+    with pytest.raises(error, match=message):
+        evaluate(**arguments)
+
+
+def test_no_models_are_an_error(table: tuple[Any, Any]) -> None:
+    with pytest.raises(ValueError, match="at least one classifier"):
+        compare({}, *table)
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "progress", "drawn"),
+    [
+        (_Terminal, None, True),
+        (_Terminal, False, False),
+        (io.StringIO, None, False),
+        (io.StringIO, True, True),
+    ],
+)
+def test_progress_on_a_terminal_and_none_in_a_pipe(
+    stream: type[io.StringIO],
+    progress: bool | None,
+    drawn: bool,
+    table: tuple[Any, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stderr = stream()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    monkeypatch.setenv("TERM", "xterm")
+    evaluate(DummyClassifier(), *table, progress=progress)
+    assert ("5/5" in stderr.getvalue()) is drawn
+
+
+def test_a_search_can_be_evaluated_too(digits: Split) -> None:
+    from sklearn.model_selection import GridSearchCV
+
+    X, _, y, _ = digits
+    search = GridSearchCV(make_model("logistic"), {"classify__C": [0.01, 1.0]}, cv=2)
+    assert isinstance(evaluate(search, X[:200], y[:200], cv=2), Evaluation)

@@ -1,0 +1,87 @@
+"""The report's claims, paired with what is measured."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnist_models import Comparison, Evaluation, Fit, fetch_mnist
+from mnist_models.reproduction import Claim, Reproduction, check_claims, read_claims, reproduce
+
+
+def _evaluation(name: str, n_wrong: int) -> Evaluation:
+    """A test set with the report's supports, the first rows of every class read wrong."""
+    supports = [1343, 1600, 1380, 1433, 1295, 1273, 1396, 1503, 1357, 1420]
+    y_test = np.repeat(np.arange(10), supports)
+    predicted = y_test.copy()
+    starts = np.cumsum([0, *supports[:-1]])
+    for start in starts:
+        predicted[start : start + n_wrong] = (y_test[start] + 1) % 10
+    history = {
+        "val_cross_entropy": [0.3, 0.2, 0.25],
+        "accuracy": [0.5, 0.945, 0.99],
+        "val_accuracy": [0.5, 0.941, 0.99],
+    }
+    fits = tuple(Fit(score, 1, 1, 4, 1) for score in (0.96, 0.97))
+    test = Fit(1.0, 1, 1, 5, 14_000, history)
+    y = np.arange(10)
+    return Evaluation(name, "accuracy", y, y, y, fits, y_test, predicted, test)
+
+
+def _reproduction(n_wrong: int) -> Reproduction:
+    names = ("logistic", "forest", "network")
+    comparison = Comparison({name: _evaluation(name, n_wrong) for name in names})
+    return Reproduction(comparison, tuple(check_claims(read_claims(), comparison)))
+
+
+def test_every_cell_of_the_report_is_paired() -> None:
+    claims = _reproduction(0).claims
+    # two models with two accuracies and a report of 12 rows and 4 columns, a network with three
+    assert len(claims) == 2 * (2 + 12 * 4) + 3
+    by_name = {(claim.model, claim.what, claim.column): claim for claim in claims}
+    cell = by_name["logistic", "5", "recall"]
+    assert (cell.claimed, cell.measured) == (0.88, 1.0)
+    assert by_name["forest", "CV accuracy", ""].measured == pytest.approx(0.965)
+    assert by_name["network", "train accuracy", ""].measured == 0.945  # of the epoch kept
+    assert by_name["network", "validation accuracy", ""].measured == 0.941
+
+
+def test_all_met_and_some_missed() -> None:
+    assert _reproduction(0).missed == []
+    assert "All 103 claims of the report are met." in str(_reproduction(0))
+    bad = _reproduction(300)
+    assert bad.missed
+    assert "Missed: logistic 0 recall: the report claims 0.96, measured 0.7766." in str(bad)
+    assert "0.96 / 0.78 !" in str(bad)
+    assert json.loads(json.dumps(bad.to_dict()))["claims"][0]["met"] is True
+
+
+@pytest.mark.parametrize(
+    ("claimed", "measured", "met"),
+    [(0.96, 0.96, True), (0.96, 0.9451, True), (0.96, 0.9449, False), (0.96, 1.0, True)],
+)
+def test_a_claim_may_be_missed_by_a_hundredth(claimed: float, measured: float, met: bool) -> None:
+    claim = Claim("forest", "3", "recall", claimed, measured)
+    assert claim.met is met
+    support = dataclasses.replace(claim, column="support", claimed=10, measured=11)
+    assert not support.met
+
+
+@pytest.mark.slow
+def test_the_report_is_reproduced(mnist_folder: Path, empty_cache: Path) -> None:
+    """Every claim, on all 70,000 digits; some minutes."""
+    found = reproduce(fetch_mnist(data_home=mnist_folder).split("report"))
+    print(found)
+    assert found.missed == []
+
+
+def test_a_little_of_mnist_comes_close(mnist_folder: Path, empty_cache: Path) -> None:
+    """The real digits through the real models, half a minute's worth."""
+    data: Any = fetch_mnist(data_home=mnist_folder).sample(1500, random_state=0).split("report")
+    found = reproduce(data)
+    for name, least in (("logistic", 0.80), ("forest", 0.87), ("network", 0.82)):
+        assert found.comparison[name].accuracy > least
+        assert found.comparison[name].cv_scores.mean() > least

@@ -1,0 +1,178 @@
+"""Evaluation and Comparison: what they say, and that nothing is lost on the way to JSON."""
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import classification_report, confusion_matrix
+
+from mnist_models import Comparison, Evaluation, Fit
+
+
+def _evaluation(
+    name: str = "model", scores: Any = (0.9, 0.8), labels: Any = ("a", "b", "c")
+) -> Any:
+    classes = np.array(labels)
+    y = classes[[0, 0, 0, 1, 1, 2]]
+    predicted = classes[[0, 0, 1, 1, 0, 2]]
+    folds = tuple(Fit(score, 2.0, 0.5, n_train=80, n_predicted=20) for score in scores)
+    return Evaluation(name, "accuracy", classes, y, predicted, folds)
+
+
+def _tested(**changes: Any) -> Any:
+    test = Fit(0.5, 3.0, 0.25, 6, 2, {"loss": [1.0, 0.5]})
+    values = {"y_test": np.array(["c", "a"]), "test_predictions": np.array(["c", "b"])}
+    return dataclasses.replace(_evaluation(), test=test, **(values | changes))
+
+
+def test_the_views_are_scikit_learns() -> None:
+    evaluation = _evaluation()
+    y, predicted = evaluation.y_true, evaluation.y_pred
+    assert evaluation.accuracy == 4 / 6
+    np.testing.assert_array_equal(evaluation.confusion_matrix, confusion_matrix(y, predicted))
+    assert evaluation.classification_report() == classification_report(y, predicted)
+    np.testing.assert_array_equal(evaluation.cv_scores, [0.9, 0.8])
+
+
+def test_with_a_test_set_they_are_about_that() -> None:
+    evaluation = _tested()
+    assert evaluation.source == "test"
+    assert evaluation.accuracy == 0.5
+    assert evaluation.fit_seconds == 3.0
+    np.testing.assert_array_equal(evaluation.confusion_matrix, [[0, 1, 0], [0, 0, 0], [0, 0, 1]])
+
+
+def test_errors_are_row_numbers() -> None:
+    evaluation = _evaluation()
+    assert evaluation.errors().tolist() == [2, 4]
+    assert evaluation.errors(true="a").tolist() == [2]
+    assert evaluation.errors(true="b", predicted="a").tolist() == [4]
+    assert evaluation.errors(true="c").tolist() == []
+    with pytest.raises(ValueError, match=r"one of \['a', 'b', 'c'\]. Got 'd'"):
+        evaluation.errors(predicted="d")
+
+
+def test_it_is_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        _evaluation().model_name = "other"
+
+
+@pytest.mark.parametrize(
+    "labels", [("a", "b", "c"), (0, 1, 2), (-1, 5, 99), (1.0, 2.0, 3.0)], ids=str
+)
+def test_nothing_is_lost_in_json(labels: Any) -> None:
+    evaluation = _evaluation(labels=labels)
+    again = Evaluation.from_dict(json.loads(evaluation.to_json()))
+    assert again.to_json() == evaluation.to_json()
+    assert str(again) == str(evaluation)
+    np.testing.assert_array_equal(again.y_pred, evaluation.y_pred)
+    assert again.classes.dtype == evaluation.classes.dtype
+
+
+def test_a_test_set_and_a_history_are_not_lost_either() -> None:
+    evaluation = _tested()
+    again = Evaluation.from_dict(json.loads(evaluation.to_json()))
+    assert again.to_json() == evaluation.to_json()
+    assert again.test == evaluation.test
+
+
+def test_other_formats_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"format 1.*Got format 99"):
+        Evaluation.from_dict(_evaluation().to_dict() | {"format": 99})
+    with pytest.raises(ValueError, match="Comparison of format 1"):
+        Comparison.from_dict(_evaluation().to_dict())
+
+
+def test_str_is_the_whole_report_and_repr_one_line() -> None:
+    evaluation = _evaluation()
+    assert repr(evaluation) == "Evaluation('model', 2 folds, accuracy 0.8500 ± 0.0500)"
+    for part in ("0.8500 ± 0.0500 over 2 folds", "precision", "macro avg", "Confusion matrix"):
+        assert part in str(evaluation)
+
+
+def test_markdown_escapes_what_is_hostile_in_a_label() -> None:
+    markdown = _evaluation(labels=("<b>", "a|b", "c")).to_markdown()
+    assert "<b>" not in markdown.replace("\\<b\\>", "")
+    assert "a\\|b" in markdown
+    assert "| class | precision | recall | f1-score | support |" in markdown
+
+
+def test_a_confusion_matrix_is_drawn_without_pyplots_state() -> None:
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    mpl.get_backend()  # settles the one setting that is chosen late
+    settings = mpl.rcParams.copy()
+    axes = _evaluation().plot_confusion_matrix()
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == ["2\n66.7%", "1\n33.3%", "", "1\n50.0%", "1\n50.0%", "", "", "", "1\n100%"]
+    assert plt.get_fignums() == []
+    assert mpl.rcParams == settings
+    assert axes.get_xlabel() == "predicted"
+
+
+def test_a_confusion_matrix_is_drawn_where_it_is_told() -> None:
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    assert _evaluation().plot_confusion_matrix(ax=axes) is axes
+
+
+# -- comparisons -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def comparison() -> Comparison:
+    return Comparison(
+        {
+            "good": _evaluation("good", (0.80, 0.82, 0.81)),
+            "best": _evaluation("best", (0.90, 0.91, 0.93)),
+            "same": _evaluation("same", (0.80, 0.82, 0.81)),
+        }
+    )
+
+
+def test_the_ranking_is_by_the_folds(comparison: Comparison) -> None:
+    assert comparison.ranking() == ["best", "good", "same"]
+    assert comparison.best == "best"
+    assert len(comparison) == 3
+
+
+def test_the_corrected_t_test() -> None:
+    """Against Nadeau and Bengio's formula, worked by hand for these differences."""
+    comparison = Comparison(
+        {"a": _evaluation("a", (0.9, 0.8, 0.7, 0.9)), "b": _evaluation("b", (0.8, 0.8, 0.6, 0.7))}
+    )
+    test = comparison.paired_test("a", "b")
+    # differences 0.1, 0, 0.1, 0.2: mean 0.1, variance 0.02/3; 1/4 + 20/80 = 1/2
+    assert test.difference == pytest.approx(0.1)
+    assert test.t == pytest.approx(0.1 / np.sqrt(0.02 / 3 / 2))
+    assert test.p_value == pytest.approx(0.1817, abs=1e-4)  # two-sided, t = 1.7321, 3 d.f.
+    assert comparison.paired_test("b", "a").t == pytest.approx(-test.t)
+
+
+def test_equal_models_do_not_differ_and_constant_differences_are_certain(
+    comparison: Comparison,
+) -> None:
+    same = comparison.paired_test("good", "same")
+    assert (same.difference, same.t, same.p_value) == (0, 0, 1)
+    shifted = Comparison(
+        {"a": _evaluation("a", (0.5, 0.75)), "b": _evaluation("b", (0.25, 0.5))}
+    ).paired_test("b", "a")
+    assert (shifted.difference, shifted.t, shifted.p_value) == (-0.25, -np.inf, 0)
+
+
+def test_a_comparison_goes_through_json(comparison: Comparison) -> None:
+    again = Comparison.from_dict(json.loads(comparison.to_json()))
+    assert str(again) == str(comparison)
+    assert again.to_json() == comparison.to_json()
+
+
+def test_a_comparison_shows_table_verdicts_and_the_best_report(comparison: Comparison) -> None:
+    shown = str(comparison)
+    assert shown.splitlines()[1].startswith("best")
+    assert "best over good: +0.1033" in shown
+    assert "Best: best" in shown
+    assert "| best | 0.9133" in comparison.to_markdown()
