@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
@@ -261,6 +260,8 @@ def load_sample_digits() -> ImageDataset:
     >>> digits.images.shape, digits.data.dtype
     ((1797, 28, 28), dtype('uint8'))
     """
+    from sklearn.datasets import load_digits  # a twentieth of a second that few imports need
+
     digits = load_digits()
     ink = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     framed = np.stack([lay_into_frame(image) for image in ink])

@@ -77,10 +77,10 @@ def test_evaluate_shows_one_report(capsys: Capture, folder: Path) -> None:
     assert evaluation.source == "test"
 
 
-def test_the_main_job_with_no_options_at_all() -> None:
+def test_the_main_job() -> None:
     """In a process of its own, all three models, and nothing on standard error."""
     done = subprocess.run(
-        [sys.executable, "-m", "mnist_models", "compare"],
+        [sys.executable, "-m", "mnist_models", "compare", "--cv", "2"],
         capture_output=True,
         text=True,
         timeout=400,

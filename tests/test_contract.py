@@ -62,7 +62,7 @@ def test_probabilities_are_one_row_a_digit_one_column_a_class(fitted: Any, digit
 def test_a_rows_answer_does_not_depend_on_its_company(fitted: Any, digits: Split) -> None:
     X_test = digits[1]
     alone = np.vstack([fitted.predict_proba(row[None]) for row in X_test[:20]])
-    np.testing.assert_allclose(fitted.predict_proba(X_test)[:20], alone, rtol=1e-12)
+    np.testing.assert_allclose(fitted.predict_proba(X_test)[:20], alone, rtol=1e-4, atol=1e-6)
 
 
 def test_clone_keeps_every_parameter_and_nothing_learned(fitted: Any, digits: Split) -> None:
@@ -113,7 +113,8 @@ def test_class_sorted_labels_score_as_shuffled_ones_do(name: str, digits: Split)
     X, _, y, _ = digits
     order = np.argsort(y, kind="stable")
     model = quick_model(name)
-    shuffled, in_order = cross_val_score(model, X, y), cross_val_score(model, X[order], y[order])
+    shuffled = cross_val_score(model, X, y, cv=3)
+    in_order = cross_val_score(model, X[order], y[order], cv=3)
     assert in_order.mean() == pytest.approx(shuffled.mean(), abs=0.05)
     assert in_order.min() > 0.75
 

@@ -256,6 +256,17 @@ def test_sample_weights_that_cannot_be(weight: Any) -> None:
         SequentialClassifier(**SMALL).fit(np.eye(4), [0, 1, 0, 1], sample_weight=weight)
 
 
+def test_a_rows_answer_is_the_same_to_the_last_bit_whatever_is_asked_with_it(
+    trained: SequentialClassifier, standardized: Split, rng: np.random.Generator
+) -> None:
+    X = np.vstack(standardized[:2])
+    order = rng.permutation(len(X))
+    answers = trained.predict_proba(X)
+    np.testing.assert_array_equal(trained.predict_proba(X[order]), answers[order])
+    for rows in (slice(0, 1), slice(3, 10), slice(100, 357)):
+        np.testing.assert_array_equal(trained.predict_proba(X[rows]), answers[rows])
+
+
 def test_parameters_set_after_the_fit_do_not_change_what_is_kept(
     trained: SequentialClassifier, standardized: Split
 ) -> None:
