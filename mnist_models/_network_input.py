@@ -73,7 +73,10 @@ def encode_labels(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]
 
 
 def stratified_holdout(
-    codes: NDArray[np.intp], fraction: float, chance: np.random.RandomState
+    codes: NDArray[np.intp],
+    weight: NDArray[np.float32],
+    fraction: float,
+    chance: np.random.RandomState,
 ) -> NDArray[np.bool_]:
     """Choose the rows to hold out: of each class its share, at least one row, never its last.
 
@@ -81,6 +84,8 @@ def stratified_holdout(
     ----------
     codes : ndarray of int, shape (n,)
         Each row's class, 0 to the number of classes less one.
+    weight : ndarray of float, shape (n,)
+        Each row's weight. Rows that weigh nothing could tell nothing and are not held out.
     fraction : float
         Share of the rows to hold out, in [0, 1); at 0 none are.
     chance : RandomState
@@ -94,7 +99,8 @@ def stratified_holdout(
     held_out = np.zeros(len(codes), dtype=bool)
     if fraction == 0:
         return held_out
-    for code, count in enumerate(np.bincount(codes)):
-        size = min(count - 1, max(1, round(fraction * count)))
-        held_out[chance.choice(np.flatnonzero(codes == code), size, replace=False)] = True
+    for code in range(codes.max() + 1):
+        rows = np.flatnonzero((codes == code) & (weight > 0))
+        size = min(len(rows) - 1, max(1, round(fraction * len(rows))))
+        held_out[chance.choice(rows, max(size, 0), replace=False)] = True
     return held_out

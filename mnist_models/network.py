@@ -179,7 +179,7 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         weight = check_weight(sample_weight, len(rows))
         classes, codes = encode_labels(labels)
         chance = check_random_state(self.random_state)
-        held_out = stratified_holdout(codes, self.validation_fraction, chance)
+        held_out = stratified_holdout(codes, weight, self.validation_fraction, chance)
         seed = int(chance.randint(np.iinfo(np.int32).max))
         builder = self._make_builder(rows.shape[1], len(classes))
         model, history = self._train(builder, rows, codes, weight, held_out, seed)
@@ -210,10 +210,10 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=np.float32, reset=False)
-        filled = np.pad(rows, ((0, -len(rows) % _PREDICT_ROWS), (0, 0)))
-        blocks = np.split(filled, len(filled) // _PREDICT_ROWS)
-        answers = [np.asarray(self.model_(block, training=False)) for block in blocks]
-        return np.concatenate(answers)[: len(rows)]
+        blocks = (
+            rows[start : start + _PREDICT_ROWS] for start in range(0, len(rows), _PREDICT_ROWS)
+        )
+        return np.concatenate([self._answer(block) for block in blocks])
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """The most probable label for each row.
@@ -237,6 +237,11 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         """
         most_probable = self.predict_proba(X).argmax(axis=1)
         return self.classes_[most_probable]
+
+    def _answer(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        filled = np.pad(block, ((0, _PREDICT_ROWS - len(block)), (0, 0)))
+        answers: NDArray[np.float32] = np.asarray(self.model_(filled, training=False))
+        return answers[: len(block)]
 
     def _make_builder(self, n_features: int, n_classes: int) -> "functools.partial[Any]":
         """What builds this network, now and after unpickling, whatever set_params does later."""

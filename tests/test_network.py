@@ -41,7 +41,8 @@ def test_training_stops_early_and_keeps_the_best_weights(
     losses = trained.history_["val_cross_entropy"]
     assert trained.n_epochs_ == len(losses) < 60
     rng = np.random.RandomState(0)
-    held_out = stratified_holdout(np.unique(y, return_inverse=True)[1], 0.1, rng)
+    codes = np.unique(y, return_inverse=True)[1]
+    held_out = stratified_holdout(codes, np.ones(len(y), np.float32), 0.1, rng)
     truth = trained.predict_proba(X[held_out])[np.arange(held_out.sum()), y[held_out]]
     assert -np.log(truth).mean() == pytest.approx(min(losses), rel=1e-3)
     assert losses[-1] > min(losses)
@@ -74,7 +75,8 @@ def test_without_rows_held_out_every_epoch_is_run(standardized: Split) -> None:
 @pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9])
 def test_every_class_is_held_out_in_proportion_and_kept_in_part(fraction: float) -> None:
     codes = np.repeat([0, 1, 2, 3], [100, 50, 2, 1])
-    held_out = stratified_holdout(codes, fraction, np.random.RandomState(0))
+    weight = np.ones(len(codes), np.float32)
+    held_out = stratified_holdout(codes, weight, fraction, np.random.RandomState(0))
     counts = np.bincount(codes[held_out], minlength=4)
     np.testing.assert_array_equal(counts, [100 * fraction, 50 * fraction, 1, 0])
 
@@ -95,6 +97,21 @@ def test_sample_weights_count(rng: np.random.Generator) -> None:
     network = SequentialClassifier((16,), learning_rate=0.02, batch_size=16, random_state=0)
     network.fit(X, y, sample_weight=weight)
     assert (network.predict(X) == "heavy").all()
+
+
+def test_rows_that_weigh_nothing_count_for_nothing(rng: np.random.Generator) -> None:
+    """Not even where a whole class weighs nothing: it stays a class, and is never the answer."""
+    X = rng.normal(size=(90, 5))
+    y = np.repeat([10, 20, 30], 30)
+    X[y == 30] += 4
+    weight = (y != 20).astype(float)
+    network = SequentialClassifier((16,), learning_rate=0.02, batch_size=16, random_state=0)
+    network.fit(X, y, sample_weight=weight)
+    assert network.classes_.tolist() == [10, 20, 30]
+    assert network.score(X[y != 20], y[y != 20]) > 0.9
+    codes = np.repeat([0, 1, 2], 30)
+    held_out = stratified_holdout(codes, weight.astype(np.float32), 0.2, np.random.RandomState(0))
+    np.testing.assert_array_equal(np.bincount(codes[held_out], minlength=3), [6, 0, 6])
 
 
 # -- seeds -----------------------------------------------------------------------------------------
