@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 
 import numpy as np
+import psutil
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.measure import Row, alternate, cost_of_command, in_a_fresh_process
@@ -23,15 +24,17 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     rows = list(compare_rows(options.quick))
-    commands = [("compare", "--cv", "2"), ("version",)] if options.quick else [("compare",)]
+    commands = [("version",)] if options.quick else [("compare",)]
     costs = [cost_of_command(*words) for words in commands]
     if options.json:
         found = {"rows": [row._asdict() for row in rows], "commands": [c._asdict() for c in costs]}
         print(json.dumps(found, indent=2))
         return
+    cores, memory = psutil.cpu_count(), psutil.virtual_memory().total / 2**30
+    print(f"{cores} cores of {platform.machine()}, {memory:.0f} GiB, ", end="")
     libraries = ("scikit-learn", "tensorflow", "numpy")
-    print(f"{platform.machine()}, Python {platform.python_version()}, ", end="")
-    print(", ".join(f"{name} {version(name)}" for name in libraries), end="\n\n")
+    versions = [f"Python {platform.python_version()}", *(f"{n} {version(n)}" for n in libraries)]
+    print(", ".join(versions), end="\n\n")
     print("| what | ours, s | theirs, s | theirs / ours |\n| :--- | ---: | ---: | ---: |")
     for row in rows:
         print(f"| {row.what} | {row.ours:.4g} | {row.theirs:.4g} | {row.ratio:.2f} |")

@@ -11,12 +11,12 @@ import numpy as np
 
 from mnist_models import _mnist
 from mnist_models._files import atomic_writer
+from mnist_models._keras import load_keras
 from mnist_models._pixels import read_pixels
 from mnist_models.comparison import Comparison
 from mnist_models.datasets import ImageDataset, fetch_mnist, load_idx, load_sample_digits
 from mnist_models.evaluation import compare
 from mnist_models.models import make_model
-from mnist_models.network import load_keras
 from mnist_models.persistence import load_model, save_model
 from mnist_models.reproduction import reproduce
 
@@ -25,30 +25,38 @@ def run_compare(options: Namespace) -> int:
     """Evaluate several models; print the table and the best one's report."""
     comparison = _compare(options, options.models)
     print(comparison.to_json() if options.json else comparison)
+    _write_plots(comparison, options.plots)
     return 0
 
 
 def run_evaluate(options: Namespace) -> int:
     """Evaluate one model; print its report."""
-    evaluation = _compare(options, [options.model])[options.model]
+    comparison = _compare(options, [options.model])
+    evaluation = comparison[options.model]
     print(evaluation.to_json() if options.json else evaluation)
+    _write_plots(comparison, options.plots)
     return 0
 
 
 def run_reproduce(options: Namespace) -> int:
     """Hold the three models against the report; 1 where they miss a claim of it."""
+    _make_folder(options.plots)
     data = fetch_mnist().split("report")
     _load_tensorflow()
     found = reproduce(data, random_state=options.seed)
-    _write_plots(found.comparison, options.plots)
     print(json.dumps(found.to_dict()) if options.json else found)
+    _write_plots(found.comparison, options.plots)
     return 1 if found.missed else 0
 
 
 def run_fetch(options: Namespace) -> int:
     """Bring MNIST into the cache."""
     mnist = fetch_mnist(data_home=options.data_home)
-    print(f"{mnist!r} is kept in {_mnist.user_cache()}")
+    cache = _mnist.user_cache()
+    kept = (
+        "kept" if isinstance(mnist.data.base, np.memmap) else "not kept, for it cannot be written,"
+    )
+    print(f"{mnist!r}, {kept} in {cache}")
     return 0
 
 
@@ -130,13 +138,17 @@ def load_data(name: str) -> ImageDataset:
 
 
 def _compare(options: Namespace, names: list[str]) -> Comparison:
-    X_train, X_test, y_train, y_test = load_data(options.data).split("report")
+    _make_folder(options.plots)
+    dataset = load_data(options.data)
+    # a folder's own test set is its test set; MNIST's and the sample's is the report's
+    own = options.data not in ("sample", "mnist") and dataset.n_official_train is not None
+    X_train, X_test, y_train, y_test = dataset.split("official" if own else "report")
     if "network" in names:
         _load_tensorflow()
     models = {name: make_model(name, random_state=options.seed) for name in names}
     if "forest" in models:
         models["forest"].set_params(classify__n_jobs=-1)  # the others use every core unasked
-    comparison = compare(
+    return compare(
         models,
         X_train,
         y_train,
@@ -144,14 +156,17 @@ def _compare(options: Namespace, names: list[str]) -> Comparison:
         cv=options.cv,
         random_state=options.seed,
     )
-    _write_plots(comparison, options.plots)
-    return comparison
+
+
+def _make_folder(folder: Path | None) -> None:
+    """Before the work, so that a folder that cannot be does not cost it."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _write_plots(comparison: Comparison, folder: Path | None) -> None:
     if folder is None:
         return
-    folder.mkdir(parents=True, exist_ok=True)
     for name, evaluation in comparison.items():
         axes = evaluation.plot_confusion_matrix()
         with atomic_writer(folder / f"{name}-confusion-matrix.png") as file:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_models._files import atomic_writer
+from mnist_models._files import atomic_writer, open_npy
 from mnist_models._idx import idx_header, read_idx
 from mnist_models.exceptions import DatasetFormatError, DatasetUnavailableError
 
@@ -108,10 +108,9 @@ def _open_kept(cache: Path) -> tuple[Uint8Array, Uint8Array] | None:
     if not (images_path.is_file() and labels_path.is_file()):
         return None
     try:
-        images = np.load(images_path, mmap_mode="r", allow_pickle=False)
-        labels = np.load(labels_path, mmap_mode="r", allow_pickle=False)
+        images, labels = open_npy(images_path), open_npy(labels_path)
         _check_once(*((path, path.stat().st_mtime_ns) for path in (images_path, labels_path)))
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, OSError) as error:
         warnings.warn(
             f"The copy of MNIST kept in {cache} is damaged and will be made anew: {error}",
             RuntimeWarning,
@@ -124,11 +123,14 @@ def _open_kept(cache: Path) -> tuple[Uint8Array, Uint8Array] | None:
 @functools.lru_cache(maxsize=8)
 def _check_once(images: tuple[Path, int], labels: tuple[Path, int]) -> None:
     """Check the kept files once a process for each (path, modification time) they have."""
-    _check_pins(
-        np.load(images[0], mmap_mode="r", allow_pickle=False),
-        np.load(labels[0], mmap_mode="r", allow_pickle=False),
-        names=(images[0], labels[0]) * 2,
+    kept_images, kept_labels = open_npy(images[0]), open_npy(labels[0])
+    parts = (
+        kept_images[:N_TRAIN],
+        kept_labels[:N_TRAIN],
+        kept_images[N_TRAIN:],
+        kept_labels[N_TRAIN:],
     )
+    _check_pins(parts, (images[0], labels[0]) * 2)
 
 
 def _keep(cache: Path, images: Uint8Array, labels: Uint8Array) -> tuple[Uint8Array, Uint8Array]:
@@ -155,8 +157,8 @@ def _read_folder(folder: Path) -> tuple[Uint8Array, Uint8Array]:
     parts = [
         read_idx(path, ndim=len(pinned.shape)) for path, pinned in zip(paths, FILES, strict=True)
     ]
+    _check_pins(parts, paths)
     images, labels = np.concatenate(parts[0::2]), np.concatenate(parts[1::2])
-    _check_pins(images, labels, names=paths)
     images.flags.writeable = labels.flags.writeable = False
     return images, labels
 
@@ -171,9 +173,8 @@ def find_file(folder: Path, name: str) -> Path:
     return plain if plain.is_file() else folder / f"{name}.gz"
 
 
-def _check_pins(images: Uint8Array, labels: Uint8Array, names: Iterable[Path]) -> None:
+def _check_pins(parts: Iterable[Uint8Array], names: Iterable[Path]) -> None:
     """Raise DatasetFormatError unless the arrays hold the content of the four published files."""
-    parts = (images[:N_TRAIN], labels[:N_TRAIN], images[N_TRAIN:], labels[N_TRAIN:])
     for part, pinned, name in zip(parts, FILES, names, strict=True):
         if part.shape != pinned.shape or part.dtype != np.uint8:
             found = f"{part.dtype} of shape {part.shape}"
@@ -197,17 +198,16 @@ def _check_pins(images: Uint8Array, labels: Uint8Array, names: Iterable[Path]) -
 def _download(folder: Path, searched: list[Path]) -> None:
     """Bring the four files into ``folder``: from the first mirror that has all of them, whole."""
     reasons: list[str] = []
-    folder.mkdir(parents=True, exist_ok=True)
     for mirror in MIRRORS:
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as scratch:
-            try:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as scratch:
                 _download_from(mirror, Path(scratch))
-            except (OSError, DatasetFormatError) as error:  # requests' errors are OSErrors
-                reasons.append(f"{mirror}: {error}")
-                continue
-            for arrived in Path(scratch).iterdir():
-                arrived.replace(folder / arrived.name)
+                for arrived in Path(scratch).iterdir():
+                    arrived.replace(folder / arrived.name)
             return
+        except (OSError, DatasetFormatError) as error:  # requests' errors are OSErrors
+            reasons.append(f"{mirror}: {error}")
     raise DatasetUnavailableError(_unavailable(searched, reasons))
 
 

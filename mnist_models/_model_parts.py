@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
+from mnist_models._keras import build_dense
 from mnist_models.exceptions import ModelFormatError
 from mnist_models.forest import RandomForestClassifier
 from mnist_models.linear import LogisticRegression
-from mnist_models.network import SequentialClassifier, build_dense
+from mnist_models.network import SequentialClassifier
 from mnist_models.preprocessing import Standardize
 
 Arrays = dict[str, NDArray[Any]]
@@ -144,7 +145,8 @@ def _encode_network(model: SequentialClassifier) -> tuple[dict[str, Any], Arrays
         )
     spec = model._builder.keywords
     weights = {f"weight{i}": weight for i, weight in enumerate(model.model_.get_weights())}
-    return _encode_classes(model) | {"spec": spec, "history": model.history_}, weights
+    told = {"spec": spec, "history": model.history_, "best_epoch": model.best_epoch_}
+    return _encode_classes(model) | told, weights
 
 
 def _decode_network(model: SequentialClassifier, settings: dict[str, Any], arrays: Arrays) -> None:
@@ -163,6 +165,7 @@ def _decode_network(model: SequentialClassifier, settings: dict[str, Any], array
             "classes_": classes,
             "history_": history,
             "n_epochs_": len(history["loss"]),
+            "best_epoch_": int(settings["best_epoch"]),
             "_builder": partial(
                 build_dense,
                 n_features=model.n_features_in_,
@@ -189,8 +192,13 @@ def _decode_forest(model: RandomForestClassifier, settings: dict[str, Any], arra
     model.classes_ = _decode_classes(settings)
     model.n_classes_, model.n_outputs_ = len(model.classes_), 1
     stump = DecisionTreeClassifier().fit([[0.0], [1.0]], np.array([0.0, 1.0]))
-    nodes, counts = _decode_nodes(arrays, stump.tree_.__getstate__()["nodes"].dtype)
-    values = _array(arrays, "values", (len(nodes), model.n_classes_), np.float64)
+    counts = _array(arrays, "node_count", None, np.int64)
+    # exact, so that counts near 2**63 cannot wrap around to a plausible sum
+    total = sum(int(count) for count in counts.ravel())
+    sound = counts.ndim == 1 and len(counts) > 0 and bool((counts > 0).all())
+    _require(sound, "node counts that are not one positive number a tree", "such numbers")
+    values = _array(arrays, "values", (total, model.n_classes_), np.float64)
+    nodes = _decode_nodes(arrays, total, stump.tree_.__getstate__()["nodes"].dtype)
     ends = np.cumsum(counts)
     model.estimators_ = []
     for number, (start, end) in enumerate(zip(ends - counts, ends, strict=True)):
@@ -219,21 +227,19 @@ def _decode_tree(model: RandomForestClassifier, tree: Any) -> DecisionTreeClassi
     return estimator
 
 
-def _decode_nodes(arrays: Arrays, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    counts = _array(arrays, "node_count", None, np.int64)
-    _require(
-        counts.ndim == 1 and len(counts) > 0 and bool((counts > 0).all()),
-        "node counts that are not one positive number a tree",
-        "positive numbers",
-    )
-    # exact, so that counts near 2**63 cannot wrap around to a plausible sum
-    total = sum(int(count) for count in counts)
-    nodes = np.zeros(min(total, len(_any(arrays, "values"))), dtype=dtype)
-    _require(len(nodes) == total, f"{total} nodes by count", f"{len(nodes)} rows of values")
-    assert dtype.names is not None
-    for name in dtype.names:
-        nodes[name] = _array(arrays, f"node.{name}", (total,), dtype[name])
-    return nodes, counts
+def _decode_nodes(arrays: Arrays, total: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """scikit-learn's own array of nodes, from one array of the file for each of its fields."""
+    names = dtype.names or ()
+    # a forest fitted on missing values splits at infinity
+    fields = {
+        name: _array(arrays, f"node.{name}", (total,), dtype[name], finite=name != "threshold")
+        for name in names
+    }
+    nodes = np.zeros(total, dtype=dtype)
+    for name, values in fields.items():
+        nodes[name] = values
+    _require(not np.isnan(nodes["threshold"]).any(), "thresholds of NaN", "numbers")
+    return nodes
 
 
 def _check_tree(number: int, nodes: NDArray[Any], n_features: int) -> int:
@@ -281,10 +287,21 @@ def _encode_classes(model: Any) -> dict[str, Any]:
     return {"classes": classes.tolist(), "classes_dtype": classes.dtype.str}
 
 
+# JSON's types for NumPy's kinds; objects are labels such as a DataFrame's column of strings
+_LABEL_KINDS: dict[str, Any] = {
+    "i": int,
+    "u": int,
+    "f": float,
+    "b": bool,
+    "U": str,
+    "O": str | int | float,
+}
+
+
 def _decode_classes(settings: dict[str, Any]) -> NDArray[Any]:
     labels, name = settings["classes"], settings["classes_dtype"]
     _require(isinstance(labels, list) and len(labels) >= 2, "fewer than two classes", "two or more")
-    kind = {"i": int, "u": int, "f": float, "b": bool, "U": str, "O": object}.get(str(name)[1:2])
+    kind = _LABEL_KINDS.get(str(name)[1:2])
     _require(
         kind is not None and all(isinstance(each, kind) for each in labels),
         f"labels {labels!r} of type {name!r}",
@@ -293,16 +310,16 @@ def _decode_classes(settings: dict[str, Any]) -> NDArray[Any]:
     return np.array(labels, dtype=str if kind is str else np.dtype(str(name)))
 
 
-def _any(arrays: Arrays, name: str) -> NDArray[Any]:
-    _require(name in arrays, f"no array {name!r}", f"one beside {sorted(arrays)}")
-    return arrays[name]
-
-
 def _array(
-    arrays: Arrays, name: str, shape: tuple[int, ...] | None, dtype: np.dtype[Any] | type
+    arrays: Arrays,
+    name: str,
+    shape: tuple[int, ...] | None,
+    dtype: np.dtype[Any] | type,
+    finite: bool = True,
 ) -> NDArray[Any]:
     """An array of the file, if it is of that shape (None: any), type or kind, and finite."""
-    array = _any(arrays, name)
+    _require(name in arrays, f"no array {name!r}", f"one beside {sorted(arrays)}")
+    array = arrays[name]
     # a dtype is compared as such: issubdtype tells C's "long" from "long long" of one size
     exact = isinstance(dtype, np.dtype)
     right_type = array.dtype == dtype if exact else np.issubdtype(array.dtype, dtype)
@@ -311,7 +328,8 @@ def _array(
         f"array {name!r} of {array.dtype} and shape {array.shape}",
         f"{dtype} of shape {shape}",
     )
-    _require(bool(np.isfinite(array).all()), f"values in {name!r} that are not finite", "finite")
+    sound = not finite or bool(np.isfinite(array).all())
+    _require(sound, f"values in {name!r} that are not finite", "finite ones")
     return array
 
 

@@ -1,16 +1,21 @@
 """Images to read, from the files people have: IDX, .npy and PNG."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_models._files import open_npy
 from mnist_models._frames import lay_into_frame
 from mnist_models._idx import read_idx
 
 # A photograph's worth of pixels. Beyond that a small file could unfold into gigabytes.
 _MOST_PIXELS = 25_000_000
+_LONGEST_SIDE = 10_000
+# Marks fainter than this share of the darkest one are the paper's grain or its shadow.
+_FAINTEST_INK = 0.2
 
 
 def read_pixels(path: Path, n_features: int) -> NDArray[np.generic]:
@@ -20,9 +25,8 @@ def read_pixels(path: Path, n_features: int) -> NDArray[np.generic]:
     ----------
     path : pathlib.Path
         An IDX file of images (plain or gzip), a NumPy ``.npy`` file of shape (n, h, w), (n, h·w) or
-        (h, w), or a ``.png`` of one digit. A PNG that is not exactly the model's size is cut to
-        its ink and laid into the frame as MNIST's digits were; dark ink on light paper is
-        inverted.
+        (h, w), or a ``.png`` of one digit, dark on light or light on dark. A PNG that is not
+        exactly the model's size is cut to its ink and laid into the frame as MNIST's digits were.
     n_features : int
         Pixels of an image the model was fitted on.
 
@@ -37,26 +41,24 @@ def read_pixels(path: Path, n_features: int) -> NDArray[np.generic]:
     OSError
         If it cannot be read.
     """
-    if path.suffix == ".npy":
+    kind = path.suffix.lower()
+    if kind == ".npy":
         pixels = _read_npy(path, n_features)
-    elif path.suffix == ".png":
+    elif kind == ".png":
         pixels = _read_png(path, n_features)
     else:
         pixels = read_idx(path, ndim=3)
-    rows = pixels.reshape(len(pixels), -1)
-    if rows.shape[1] != n_features or len(rows) == 0:
+    n_images, n_pixels = len(pixels), int(np.prod(pixels.shape[1:]))
+    if n_pixels != n_features or n_images == 0:
         raise ValueError(
             f"{path} must hold images of {n_features} pixels, as the model was fitted on. "
-            f"Got {len(rows)} images of {rows.shape[1]} pixels instead."
+            f"Got {n_images} images of {n_pixels} pixels instead."
         )
-    return rows
+    return pixels.reshape(n_images, n_pixels)
 
 
 def _read_npy(path: Path, n_features: int) -> NDArray[Any]:
-    try:
-        pixels = np.load(path, allow_pickle=False, mmap_mode="r")
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path} is not a .npy file of numbers: {error}") from error
+    pixels = open_npy(path)
     if pixels.dtype.kind not in "buif" or pixels.ndim == 0:
         raise ValueError(
             f"{path} must hold an array of numbers, one image or several. "
@@ -65,32 +67,58 @@ def _read_npy(path: Path, n_features: int) -> NDArray[Any]:
     return pixels.reshape(1, -1) if pixels.size == n_features else pixels
 
 
-def _to_grey(image: Any) -> NDArray[np.uint8]:
-    """8-bit grey values; what is transparent is white paper."""
-    from PIL import Image
-
-    if image.mode.startswith("I"):  # 16 bits: convert() would cut them off at 255
-        return (np.asarray(image) // 257).astype(np.uint8)
-    paper = Image.new("RGBA", image.size, "white")
-    return np.asarray(Image.alpha_composite(paper, image.convert("RGBA")).convert("L"))
-
-
 def _read_png(path: Path, n_features: int) -> NDArray[Any]:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            if image.width * image.height > _MOST_PIXELS:
-                raise ValueError(
-                    f"{path} must have at most {_MOST_PIXELS} pixels. "
-                    f"Got {image.width} x {image.height} instead."
-                )
-            grey = _to_grey(image)
-    except (UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} is not a sound PNG image: {error}") from error
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    ink = 255 - grey if np.median(border) > 127 else grey
+    ink = find_ink(_read_grey(path))
     side = round(n_features**0.5)
     if side * side != n_features or ink.shape == (side, side):
         return ink[None]
     return lay_into_frame(ink, side)[None]
+
+
+def find_ink(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What is written, from 0 (paper, whatever its shade) to 255 (the strongest mark).
+
+    Parameters
+    ----------
+    grey : ndarray of uint8, shape (height, width)
+        A digit, dark on light or light on dark; its border shows which, being mostly paper.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width)
+    """
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    paper = float(np.median(border))
+    ink = (paper - grey if paper > 127 else grey - paper).clip(min=0)
+    strongest = max(float(ink.max()), 1.0)
+    ink[ink < _FAINTEST_INK * strongest] = 0
+    scaled: NDArray[np.uint8] = np.rint(ink * (255 / strongest)).astype(np.uint8)
+    return scaled
+
+
+def _read_grey(path: Path) -> NDArray[np.uint8]:
+    """A PNG file as 8-bit grey values; what is transparent is white paper."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(path, formats=["PNG"])
+        with image:
+            if image.width * image.height > _MOST_PIXELS or max(image.size) > _LONGEST_SIDE:
+                raise ValueError(f"of {image.width} x {image.height} pixels")
+            if image.mode.startswith("I"):  # 16 bits: convert() would cut them off at 255
+                return (np.asarray(image) // 257).astype(np.uint8)
+            paper = Image.new("RGBA", image.size, "white")
+            return np.asarray(Image.alpha_composite(paper, image.convert("RGBA")).convert("L"))
+    except (
+        SyntaxError,  # Pillow's word for a broken chunk
+        ValueError,
+        UnidentifiedImageError,
+        Image.DecompressionBombWarning,
+        Image.DecompressionBombError,
+    ) as error:
+        raise ValueError(
+            f"{path} must be a sound PNG image of at most {_MOST_PIXELS:,} pixels and "
+            f"{_LONGEST_SIDE:,} to a side: {error}"
+        ) from error

@@ -110,8 +110,8 @@ def _add_data_options(command: argparse.ArgumentParser) -> None:
         "--data",
         default="sample",
         metavar="sample|mnist|FOLDER",
-        help="the embedded digits, all of MNIST, or a folder with its four IDX files' names "
-        "(default: sample)",
+        help="the embedded digits, all of MNIST, or a folder of IDX files under MNIST's names, "
+        "whose t10k files are then the test set (default: sample)",
     )
     command.add_argument("--seed", type=_count, default=0, help="seed (default: 0)")
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from scipy import stats
 
+from mnist_models._names import check_name
 from mnist_models._report import text
 from mnist_models.results import FORMAT, Evaluation
 
@@ -66,7 +67,12 @@ class Comparison(Mapping[str, Evaluation]):
         return len(self.evaluations)
 
     def ranking(self) -> list[str]:
-        """The names, best mean score over the folds first; the test set has no say in it."""
+        """The names, best mean score over the folds first; the test set has no say in it.
+
+        Returns
+        -------
+        list of str
+        """
         return sorted(self, key=lambda name: -self[name].cv_scores.mean())
 
     @property
@@ -90,11 +96,18 @@ class Comparison(Mapping[str, Evaluation]):
         -------
         PairedTest
 
+        Raises
+        ------
+        ValueError
+            If there is no model of that name.
+
         References
         ----------
         C. Nadeau and Y. Bengio, "Inference for the Generalization Error", Machine Learning 52,
         2003, section 4.
         """
+        for name in (first, second):
+            check_name(name, self, "model")
         differences = self[first].cv_scores - self[second].cv_scores
         folds, k = self[first].folds, len(differences)
         overlap = np.mean([fold.n_predicted / fold.n_train for fold in folds])
@@ -107,7 +120,13 @@ class Comparison(Mapping[str, Evaluation]):
         return PairedTest(mean, float(t), float(2 * stats.t.sf(abs(t), df=k - 1)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain data, ready for JSON."""
+        """Everything as plain data, ready for JSON.
+
+        Returns
+        -------
+        dict
+            ``evaluations`` holds each Evaluation's own.
+        """
         return {
             "format": FORMAT,
             "evaluations": {name: each.to_dict() for name, each in self.items()},
@@ -116,6 +135,15 @@ class Comparison(Mapping[str, Evaluation]):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The comparison that :meth:`to_dict` described.
+
+        Parameters
+        ----------
+        data : mapping
+            What ``to_dict`` returned, or what JSON made of it.
+
+        Returns
+        -------
+        Comparison
 
         Raises
         ------
@@ -131,11 +159,22 @@ class Comparison(Mapping[str, Evaluation]):
         return cls({name: Evaluation.from_dict(each) for name, each in evaluations})
 
     def to_json(self) -> str:
-        """:meth:`to_dict` as JSON text."""
+        """:meth:`to_dict` as JSON text.
+
+        Returns
+        -------
+        str
+        """
         return json.dumps(self.to_dict())
 
     def to_markdown(self) -> str:
-        """The table of all models, and the best one's report, as Markdown."""
+        """The table of all models, and the best one's report, as Markdown.
+
+        Returns
+        -------
+        str
+            Names and labels are escaped.
+        """
         table = text.markdown_table(*self._table())
         return "\n\n".join([table, *self._verdicts(), self[self.best].to_markdown()])
 

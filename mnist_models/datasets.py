@@ -4,6 +4,7 @@ Every function returns an :class:`ImageDataset`: one row of 8-bit pixels per ima
 row, as scikit-learn wants them, with the shape of the images kept beside.
 """
 
+import operator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -27,7 +28,7 @@ Split = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[Any], NDArray[Any]]
 class ImageDataset:
     """Images and their labels; nothing about it can be changed.
 
-    Attributes
+    Parameters
     ----------
     data : ndarray of uint8, shape (n_images, height * width)
         One image per row, pixels from 0 (paper) to 255 (ink), row by row from the top left.
@@ -38,8 +39,18 @@ class ImageDataset:
         (height, width) in pixels.
     name : str
         What the data set is called in reports.
-    n_official_train : int or None
+    n_official_train : int or None, default=None
         How many of the first images its authors meant for training, where they said so.
+
+    Attributes
+    ----------
+    images : ndarray of uint8, shape (n_images, height, width)
+        A view of ``data``.
+
+    Raises
+    ------
+    ValueError
+        If the parts do not fit together.
 
     Examples
     --------
@@ -59,6 +70,14 @@ class ImageDataset:
     n_official_train: int | None = None
 
     def __post_init__(self) -> None:
+        n_pixels = self.image_shape[0] * self.image_shape[1]
+        expected = (len(self.target), n_pixels)
+        if self.data.shape != expected or self.data.dtype != np.uint8 or self.target.ndim != 1:
+            raise ValueError(
+                f"data must be uint8 of shape {expected}: a row for each of {len(self.target)} "
+                f"labels, a column for each of {n_pixels} pixels. "
+                f"Got {self.data.dtype} of shape {self.data.shape} instead."
+            )
         for field in ("data", "target"):
             view = getattr(self, field).view()
             view.flags.writeable = False
@@ -129,9 +148,12 @@ class ImageDataset:
 
         Raises
         ------
+        TypeError
+            If ``n`` is not a whole number.
         ValueError
             If ``n`` is larger than the data set or smaller than its number of classes.
         """
+        n = operator.index(n)
         if n == len(self):
             chosen = np.arange(len(self))
         else:

@@ -193,7 +193,7 @@ def fit_and_predict(
     fold: tuple[Rows, Rows] | None,
     scoring: Scoring,
 ) -> _Outcome:
-    """Fit a clone on a fold's training rows, or on all, and ask it once about the others.
+    """Fit a clone on a fold's training rows, or on all, and ask it about the others.
 
     Parameters
     ----------
@@ -227,7 +227,8 @@ def fit_and_predict(
     predict_seconds = perf_counter() - start
     score = float(check_scoring(fitted, scoring=scoring)(fitted, X_test, y_test))
     history = getattr(_final_estimator(fitted), "history_", None)
-    fit = Fit(score, fit_seconds, predict_seconds, len(y), len(y_test), history)
+    best = getattr(_final_estimator(fitted), "best_epoch_", None)
+    fit = Fit(score, fit_seconds, predict_seconds, len(y), len(y_test), history, best)
     return _Outcome(fit, predictions)
 
 

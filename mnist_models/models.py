@@ -129,7 +129,7 @@ def search_space(
     names = [names] if isinstance(names, str) else list(names)
     return [
         {"classify": [_make_classifier(name, random_state)]}
-        | {f"classify__{key}": values for key, values in _SETTINGS[size][name].items()}
+        | {f"classify__{key}": list(values) for key, values in _SETTINGS[size][name].items()}
         for name in names
     ]
 

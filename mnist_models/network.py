@@ -1,17 +1,7 @@
-"""A Keras Sequential network as a scikit-learn classifier.
+"""A Keras Sequential network as a scikit-learn classifier."""
 
-The only file that touches keras, tensorflow or scikeras, and only inside functions. It wraps by
-composition: a scikeras ``KerasClassifier`` is built, used and dropped inside ``fit``, because that
-class is not a classifier in scikit-learn's eyes and cannot be mended by subclassing (see
-docs/architecture.md).
-"""
-
-import contextlib
 import functools
-import os
-import random
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -20,13 +10,13 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from mnist_models._keras import TrainingRows, build_dense, build_own, rebuild, train
 from mnist_models._network_input import (
     check_parameters,
     check_weight,
     encode_labels,
     stratified_holdout,
 )
-from mnist_models._quiet import without_log_messages, without_native_chatter
 
 # Rows sent through the network at a time when it predicts. Always as many, the last block filled
 # up with zeros: vectorized kernels round the rows at a block's end otherwise than those before, so
@@ -86,6 +76,8 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         does not, ``accuracy`` and, where rows are held out, the same with ``val_`` before.
     n_epochs_ : int
         Epochs run, those after the best one included.
+    best_epoch_ : int
+        Which entry of the history is that of the weights kept; the last, if none were held out.
     n_features_in_ : int
         Number of features seen during ``fit``.
     feature_names_in_ : ndarray of str, shape (n_features_in_,)
@@ -99,7 +91,8 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
     -----
     Loading TensorFlow takes seconds and happens in the first ``fit``. TensorFlow's and Keras's own
     global seeds are set by every ``fit``, there being no public way to read and restore them;
-    NumPy's and Python's are left as they were.
+    NumPy's and Python's generators are left as they were (with ``random_state=None`` a seed is
+    drawn from NumPy's first, as everywhere in scikit-learn).
 
     References
     ----------
@@ -120,6 +113,7 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
     model_: Any
     history_: dict[str, list[float]]
     n_epochs_: int
+    best_epoch_: int
     n_features_in_: int
     _builder: "functools.partial[Any]"
 
@@ -182,10 +176,20 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         held_out = stratified_holdout(codes, weight, self.validation_fraction, chance)
         seed = int(chance.randint(np.iinfo(np.int32).max))
         builder = self._make_builder(rows.shape[1], len(classes))
-        model, history = self._train(builder, rows, codes, weight, held_out, seed)
-        self.classes_, self.model_, self.history_ = classes, model, history
-        self.n_epochs_ = len(history["loss"])
-        self._builder = builder
+        trained = train(
+            builder,
+            TrainingRows(rows, codes, weight, held_out),
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            patience=self.patience,
+            min_delta=self.min_delta,
+            seed=seed,
+            verbose=self.verbose,
+        )
+        self.classes_, self._builder = classes, builder
+        self.model_, self.history_, self.best_epoch_ = trained
+        self.n_epochs_ = len(self.history_["loss"])
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
@@ -246,7 +250,7 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
     def _make_builder(self, n_features: int, n_classes: int) -> "functools.partial[Any]":
         """What builds this network, now and after unpickling, whatever set_params does later."""
         if self.build_fn is not None:
-            return functools.partial(_build_own, self.build_fn, n_features, n_classes)
+            return functools.partial(build_own, self.build_fn, n_features, n_classes)
         return functools.partial(
             build_dense,
             n_features=n_features,
@@ -254,57 +258,6 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
             hidden_units=tuple(int(units) for units in self.hidden_units),
             l2=float(self.l2),
             dropout=float(self.dropout),
-        )
-
-    def _train(
-        self,
-        builder: Callable[[], Any],
-        X: NDArray[np.float32],
-        codes: NDArray[np.intp],
-        weight: NDArray[np.float32],
-        held_out: NDArray[np.bool_],
-        seed: int,
-    ) -> tuple[Any, dict[str, list[float]]]:
-        """Train by way of scikeras; returns the Keras model and its history."""
-        keras = load_keras()
-        from scikeras.wrappers import KerasClassifier
-
-        validation = None
-        if held_out.any():
-            validation = (X[held_out], codes[held_out], weight[held_out])
-            X, codes, weight = X[~held_out], codes[~held_out], weight[~held_out]
-        # every fit traces a new network, which TensorFlow takes for a mistake
-        with _seeded(seed), without_log_messages("tensorflow", "triggered tf.function retracing"):
-            model = builder()
-            own_loss = model.compiled
-            wrapper = KerasClassifier(
-                model=model,
-                optimizer=keras.optimizers.Adam(self.learning_rate),
-                loss="sparse_categorical_crossentropy",
-                compile__weighted_metrics=[
-                    keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy"),
-                    "accuracy",
-                ],
-                batch_size=self.batch_size,
-                epochs=self.epochs,
-                callbacks=[] if validation is None else [self._early_stopping(own_loss)],
-                verbose=self.verbose,
-            )
-            wrapper.fit(X, codes, sample_weight=weight, validation_data=validation)
-        _check_trained(model, X, int(codes.max()) + 1)
-        return model, {name: list(values) for name, values in wrapper.history_.items()}
-
-    def _early_stopping(self, own_loss: bool) -> Any:
-        """Made afresh for each fit: an instance remembers its last one."""
-        import keras
-
-        return keras.callbacks.EarlyStopping(
-            # without the L2 penalty, which keeps falling when the answers have long been best
-            monitor="val_loss" if own_loss else "val_cross_entropy",
-            mode="min",
-            patience=self.patience,
-            min_delta=self.min_delta,
-            restore_best_weights=True,
         )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -319,82 +272,4 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         weights = state.pop("model_", None)
         super().__setstate__(state)
         if weights is not None:
-            load_keras()
-            self.model_ = self._builder()
-            self.model_.set_weights(weights)
-
-
-def load_keras() -> Any:
-    """Import Keras and wake TensorFlow, without the lines TensorFlow writes when it starts.
-
-    Whoever has set ``TF_CPP_MIN_LOG_LEVEL`` has chosen what to see, and sees it.
-    """
-    if "keras" in sys.modules or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        import keras
-
-        return keras
-    with without_native_chatter():
-        import keras
-        import tensorflow as tf
-
-        tf.config.list_logical_devices()  # looking for devices is a part of the start
-    return keras
-
-
-def build_dense(
-    *, n_features: int, n_classes: int, hidden_units: tuple[int, ...], l2: float, dropout: float
-) -> Any:
-    """An untrained dense network, as :class:`SequentialClassifier` describes it."""
-    import keras
-
-    model = keras.Sequential([keras.Input((n_features,))])
-    for units in hidden_units:
-        penalty = keras.regularizers.L2(l2)
-        model.add(keras.layers.Dense(units, activation="relu", kernel_regularizer=penalty))
-        if dropout:
-            model.add(keras.layers.Dropout(dropout))
-    penalty = keras.regularizers.L2(l2)
-    model.add(keras.layers.Dense(n_classes, activation="softmax", kernel_regularizer=penalty))
-    return model
-
-
-def _build_own(build_fn: Callable[[int, int], Any], n_features: int, n_classes: int) -> Any:
-    import keras
-
-    model = build_fn(n_features, n_classes)
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"build_fn must return a keras.Model. Got {type(model).__name__} instead.")
-    if not model.built:
-        model.build((None, n_features))
-    return model
-
-
-def _check_trained(model: Any, X: NDArray[np.float32], n_classes: int) -> None:
-    """Raise ValueError if the network's answers are no probabilities of the classes."""
-    answer = np.asarray(model(X[:1], training=False))
-    if not np.isfinite(answer).all():
-        raise ValueError(
-            "The training diverged: the network's answers are not finite. Lower learning_rate, "
-            "or standardize X (make_model does)."
-        )
-    if answer.shape != (1, n_classes) or answer.min() < 0 or abs(answer.sum() - 1) > 1e-3:
-        raise ValueError(
-            f"build_fn must build a network that answers one row with {n_classes} probabilities, "
-            f"as a softmax layer does. Got {answer!r} instead."
-        )
-
-
-@contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Seed Keras, and give Python's and NumPy's generators back as they were.
-
-    scikeras is passed no seed: it would switch on TensorFlow's op determinism and can leave it on.
-    """
-    keras = load_keras()
-    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
-    keras.utils.set_random_seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)  # noqa: NPY002
+            self.model_ = rebuild(self._builder, weights)

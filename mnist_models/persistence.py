@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
+from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -24,6 +25,17 @@ from mnist_models.exceptions import ModelFormatError
 
 _FORMAT = 1
 _MOST_HEADER_BYTES = 16 * 2**20
+
+# What reading a description can come to, where keys are missing and values of any type.
+_NOT_AS_SAVED = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    MemoryError,
+)
 
 
 def save_model(model: Any, path: str | PathLike[str]) -> None:
@@ -60,6 +72,10 @@ def save_model(model: Any, path: str | PathLike[str]) -> None:
     np.True_
     """
     check_is_fitted(model)
+    if not is_classifier(model):
+        raise TypeError(
+            f"model must be a classifier or a Pipeline that ends in one. Got {model!r}."
+        )
     steps = model.steps if isinstance(model, Pipeline) else [("", model)]
     arrays: Arrays = {}
     described = []
@@ -113,11 +129,11 @@ def load_model(path: str | PathLike[str]) -> Any:
             for number, step in enumerate(manifest["steps"])
         ]
         estimators = [decode(part) for part in parts]
-        if not manifest["pipeline"]:
-            return estimators[0]
-        names = [step["name"] for step in manifest["steps"]]
-        return Pipeline(list(zip(names, estimators, strict=True)))
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        _check_order(estimators, manifest["pipeline"])
+        names = [str(step["name"]) for step in manifest["steps"]]
+        steps = list(zip(names, estimators, strict=True))
+        return Pipeline(steps) if manifest["pipeline"] else estimators[0]
+    except _NOT_AS_SAVED as error:
         # the checksum held, so whatever is missing or of a wrong type was written that way
         reason = f"missing {error}" if isinstance(error, KeyError) else str(error)
         raise ModelFormatError(
@@ -146,6 +162,18 @@ def _read(content: bytes) -> tuple[dict[str, Any], Arrays]:
     if manifest["format"] != _FORMAT:
         raise ModelFormatError(f"expected format {_FORMAT}, found {manifest['format']!r}")
     return manifest, arrays
+
+
+def _check_order(estimators: list[Any], pipeline: bool) -> None:
+    """Raise unless transformers stand before one classifier, all for as many features."""
+    *before, last = estimators
+    if not is_classifier(last) or not all(hasattr(each, "transform") for each in before):
+        raise ModelFormatError(f"expected a classifier behind transformers, found {estimators}")
+    if before and not pipeline:
+        raise ModelFormatError(f"expected one classifier, found {len(estimators)} steps")
+    widths = {each.n_features_in_ for each in estimators}
+    if len(widths) > 1:
+        raise ModelFormatError(f"expected steps for as many features, found {sorted(widths)}")
 
 
 def _arrays_of(number: int, arrays: Arrays) -> Arrays:

@@ -97,9 +97,14 @@ class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X is not such an array.
+            If X is not such an array, or its values are beyond 1e150.
         """
         self.mean_, self.scale_ = mean_and_scale(validate_data(self, X))
+        if not np.isfinite(self.scale_).all():
+            raise ValueError(
+                "X has values whose variance is too large for float64: expected values below "
+                "1e150. Scale them down first."
+            )
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
@@ -155,10 +160,11 @@ def mean_and_scale(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.flo
     """
     n, d = X.shape
     mean, variance = np.zeros(d), np.zeros(d)
-    for block in _blocks(X):
-        mean += block.sum(axis=0, dtype=np.float64) / n
-    for block in _blocks(X):
-        variance += np.square(block - mean).sum(axis=0) / n
+    with np.errstate(over="ignore"):  # shows as an infinite scale
+        for block in _blocks(X):
+            mean += block.sum(axis=0, dtype=np.float64) / n
+        for block in _blocks(X):
+            variance += np.square(block - mean).sum(axis=0) / n
     # Summing n values rounds by n·eps at the most: a spread below that is a constant column's.
     scale = np.sqrt(variance)
     constant = scale <= n * np.finfo(np.float64).eps * np.abs(mean)

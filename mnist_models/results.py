@@ -34,6 +34,8 @@ class Fit:
         Rows fitted on, rows predicted.
     history : dict of str to list of float, or None
         The model's ``history_``, where it keeps one.
+    best_epoch : int or None
+        Its ``best_epoch_``: which entry of the history is that of the weights kept.
     """
 
     score: float
@@ -42,6 +44,7 @@ class Fit:
     n_train: int
     n_predicted: int
     history: dict[str, list[float]] | None = None
+    best_epoch: int | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -93,6 +96,12 @@ class Evaluation:
     test_predictions: NDArray[Any] | None = None
     test: Fit | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("classes", "y", "out_of_fold", "y_test", "test_predictions"):
+            labels = getattr(self, name)
+            if labels is not None:  # a copy: nobody who has the array can change what was found
+                object.__setattr__(self, name, _read_only(np.array(labels)))
+
     @property
     def source(self) -> str:
         """Where the report comes from: ``"test"`` or ``"out-of-fold"``."""
@@ -136,8 +145,7 @@ class Evaluation:
     @cached_property
     def confusion_matrix(self) -> NDArray[np.int64]:
         """Counts of shape (n_classes, n_classes): true classes in rows, predicted in columns."""
-        counts: NDArray[np.int64] = confusion_matrix(self.y_true, self.y_pred, labels=self.classes)
-        return counts
+        return _read_only(confusion_matrix(self.y_true, self.y_pred, labels=self.classes))
 
     def classification_report(self, output_dict: bool = False) -> Any:
         """Precision, recall, F1 and support of every class, as scikit-learn reports them.
@@ -202,7 +210,8 @@ class Evaluation:
         """
         from mnist_models._report import plots
 
-        title = f"{self.model_name}, {self.source}: {self.accuracy:.4f} right"
+        rows = "the test set" if self.test is not None else "rows out of fold"
+        title = f"{self.model_name} on {rows}: accuracy {self.accuracy:.4f}"
         return plots.plot_confusion_matrix(self.confusion_matrix, self._labels(), title, ax)
 
     def to_dict(self) -> dict[str, Any]:
@@ -272,11 +281,22 @@ class Evaluation:
         )
 
     def to_json(self) -> str:
-        """:meth:`to_dict` as JSON text."""
+        """:meth:`to_dict` as JSON text.
+
+        Returns
+        -------
+        str
+        """
         return json.dumps(self.to_dict())
 
     def to_markdown(self) -> str:
-        """Scores, report and confusion matrix as Markdown."""
+        """Scores, report and confusion matrix as Markdown.
+
+        Returns
+        -------
+        str
+            Labels are escaped.
+        """
         return "\n\n".join(
             [
                 f"## {self.model_name}",
@@ -334,3 +354,8 @@ class Evaluation:
 
     def _encode(self, labels: NDArray[Any] | None) -> list[int] | None:
         return None if labels is None else np.searchsorted(self.classes, labels).tolist()
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    array.flags.writeable = False
+    return array

@@ -121,22 +121,42 @@ def test_predict_reads_every_kind_of_file(
         assert (code, err, [int(line) for line in out.split()]) == (0, "", expected), name
 
 
+def _on_paper(image: Any, shade: int) -> Any:
+    """A digit three times its size, dark, off the middle of a sheet of paper with some grain."""
+    paper = np.full((120, 90), shade) + np.random.default_rng(0).integers(-4, 1, size=(120, 90))
+    paper[20:104, 3:87] -= (np.kron(image, np.ones((3, 3))) * (shade - 30) / 255).astype(int)
+    return np.clip(paper, 0, 255).astype(np.uint8)
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "1", "P", "I;16"])
-def test_predict_reads_pictures_as_people_make_them(
+def test_predict_reads_pictures_of_every_colour_mode(
     capsys: Capture, model_file: Path, tmp_path: Path, mode: str
 ) -> None:
-    """Dark on light and larger than the model's frame, in any of PNG's colour modes."""
-    image = load_sample_digits().images[0]
-    paper = np.full((120, 90), 255, dtype=np.uint8)
-    paper[20:104, 3:87] -= np.kron(image, np.ones((3, 3), dtype=np.uint8))
-    picture = Image.fromarray(paper)
+    sheet = _on_paper(load_sample_digits().images[0], shade=255)
+    picture = Image.fromarray(sheet)
     if mode == "I;16":
-        picture = Image.fromarray(paper.astype(np.uint16) * 257)
+        picture = Image.fromarray(sheet.astype(np.uint16) * 257)
     elif mode != "L":
-        picture = picture.convert(mode)
-    picture.save(tmp_path / "zero.png")
-    code, out, err = _run(capsys, "predict", model_file, tmp_path / "zero.png")
+        picture = picture.convert(mode, dither=Image.Dither.NONE)
+    picture.save(tmp_path / "zero.PNG")
+    code, out, err = _run(capsys, "predict", model_file, tmp_path / "zero.PNG")
     assert (code, out, err) == (0, "0\n", "")
+
+
+@pytest.mark.parametrize("shade", [255, 250, 235, 180])
+@pytest.mark.parametrize("negative", [False, True])
+def test_predict_reads_ink_on_paper_of_any_shade(
+    capsys: Capture, model_file: Path, tmp_path: Path, shade: int, negative: bool
+) -> None:
+    digits = load_sample_digits()
+    paths = [tmp_path / f"{i}.png" for i in range(20)]
+    for image, path in zip(digits.images, paths, strict=False):
+        sheet = _on_paper(image, shade)
+        Image.fromarray(255 - sheet if negative else sheet).save(path)
+    code, out, _ = _run(capsys, "predict", model_file, *paths)
+    right = np.array(out.split(), dtype=int) == digits.target[:20]
+    assert code == 0
+    assert right.sum() >= 18
 
 
 def test_predict_gives_json_with_probabilities(
@@ -165,6 +185,20 @@ def odd_files(tmp_path: Path) -> Path:
     (tmp_path / "cut.npy").write_bytes((tmp_path / "nan.npy").read_bytes()[:200])
     (tmp_path / "page.png").write_text("<html>")
     Image.new("L", (9000, 9000)).save(tmp_path / "huge.png")
+    Image.new("L", (10_000, 10_000)).save(tmp_path / "bomb.png")
+    Image.new("L", (200_000, 1)).save(tmp_path / "long.png")
+    np.save(tmp_path / "no-rows.npy", np.zeros((0, 28, 28)))
+    np.savez(tmp_path / "archive", a=np.zeros(784))
+    (tmp_path / "archive.npz").rename(tmp_path / "archive.npy")
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (%s, 784), }"
+    for name, inside in {
+        "negative": header % b"-1",
+        "endless": header % (b"9" * 30),
+        "unclosed": header[:30],
+        "deep": b"[" * 9000,
+    }.items():
+        prefix = b"\x93NUMPY\x01\x00" + len(inside + b"\n").to_bytes(2, "little")
+        (tmp_path / f"{name}.npy").write_bytes(prefix + inside + b"\n")
     Image.new("L", (50, 50)).save(tmp_path / "cut.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:60])
     (tmp_path / "empty").touch()
@@ -176,7 +210,8 @@ def odd_files(tmp_path: Path) -> Path:
     "name",
     [
         "wrong-size.npy", "objects.npy", "text.npy", "scalar.npy", "nan.npy", "cut.npy",
-        "page.png", "huge.png", "cut.png", "empty", "folder", "missing",
+        "no-rows.npy", "archive.npy", "negative.npy", "endless.npy", "unclosed.npy", "deep.npy",
+        "page.png", "huge.png", "bomb.png", "long.png", "cut.png", "empty", "folder", "missing",
     ],
 )  # fmt: skip
 def test_images_that_are_none_are_one_line_and_exit_code_2(
@@ -237,6 +272,12 @@ def test_fetch_finds_the_files(capsys: Capture, mnist_folder: Path, empty_cache:
     code, out, _ = _run(capsys, "fetch", "--data-home", mnist_folder)
     assert code == 0
     assert "70000 images" in out
+
+
+def test_a_folders_own_test_set_is_its_test_set(capsys: Capture, folder: Path) -> None:
+    _, out, _ = _run(capsys, "evaluate", "logistic", "--data", folder, "--cv", 2, "--json")
+    evaluation = Evaluation.from_dict(json.loads(out))
+    assert (len(evaluation.y), len(evaluation.y_true)) == (240, 60)
 
 
 def test_train_does_not_train_when_it_could_not_save(capsys: Capture) -> None:

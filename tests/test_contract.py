@@ -119,6 +119,12 @@ def test_class_sorted_labels_score_as_shuffled_ones_do(name: str, digits: Split)
     assert in_order.min() > 0.75
 
 
+_BINARY_SCORERS = {
+    "f1", "precision", "recall", "jaccard", "roc_auc", "average_precision",
+    "positive_likelihood_ratio", "neg_negative_likelihood_ratio",
+}  # fmt: skip
+
+
 def _classification_scorers() -> list[str]:
     """Every built-in scorer that says something of a classifier of ten classes."""
     regression = ("error", "r2", "variance", "d2_absolute", "poisson", "gamma", "deviance")
@@ -126,10 +132,8 @@ def _classification_scorers() -> list[str]:
         "rand_score", "mutual_info", "homogeneity", "completeness", "v_measure", "fowlkes",
     )  # fmt: skip
     names = [n for n in get_scorer_names() if not any(w in n for w in regression + clustering)]
-    binary = {"f1", "precision", "recall", "jaccard", "roc_auc", "average_precision"}
-    binary |= {"neg_brier_score", "positive_likelihood_ratio", "neg_negative_likelihood_ratio"}
     multilabel = {n for n in names if n.endswith("_samples")}
-    return sorted(set(names) - binary - multilabel)
+    return sorted(set(names) - _BINARY_SCORERS - multilabel)
 
 
 def test_there_are_scorers_to_try() -> None:
@@ -146,7 +150,7 @@ def test_every_classification_scorer_is_finite(fitted: Any, digits: Split, scori
 
 @every_model
 @pytest.mark.parametrize("labels", [["three", "other"], [-1, 1], [False, True]], ids=str)
-def test_binary_scorers_and_any_labels(name: str, labels: list[Any], digits: Split) -> None:
+def test_two_classes_of_any_labels(name: str, labels: list[Any], digits: Split) -> None:
     X_train, X_test, y_train, y_test = digits
     classes = np.array(labels)
     model = quick_model(name).fit(X_train, classes[(y_train != 3).astype(int)])
@@ -155,6 +159,14 @@ def test_binary_scorers_and_any_labels(name: str, labels: list[Any], digits: Spl
     assert model.predict_proba(X_test[:1]).shape == (1, 2)
     assert get_scorer("roc_auc")(model, X_test, truth) > 0.9
     assert np.isfinite(get_scorer("neg_log_loss")(model, X_test, truth))
+
+
+@every_model
+def test_every_scorer_of_two_classes_is_finite(name: str, digits: Split) -> None:
+    X_train, X_test, y_train, y_test = digits
+    model = quick_model(name).fit(X_train, y_train % 2)
+    for scoring in _BINARY_SCORERS:
+        assert np.isfinite(get_scorer(scoring)(model, X_test, y_test % 2)), scoring
 
 
 @every_model

@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,6 +94,26 @@ def test_a_sample_has_the_size_asked_for_and_every_class(sample: ImageDataset, n
 def test_samples_that_cannot_be(sample: ImageDataset, n: int) -> None:
     with pytest.raises(ValueError, match=f"from 10, the number of classes, to 1797.*Got {n}"):
         sample.sample(n)
+
+
+def test_a_sample_of_no_whole_number_is_an_error(sample: ImageDataset) -> None:
+    with pytest.raises(TypeError):
+        sample.sample(100.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("data", "target", "image_shape"),
+    [
+        (np.zeros((4, 784), np.uint8), np.zeros(9), (28, 28)),
+        (np.zeros((4, 784), np.uint8), np.zeros(4), (14, 14)),
+        (np.zeros((4, 784)), np.zeros(4), (28, 28)),
+        (np.zeros((4, 28, 28), np.uint8), np.zeros(4), (28, 28)),
+        (np.zeros((4, 784), np.uint8), np.zeros((4, 1)), (28, 28)),
+    ],
+)
+def test_parts_that_do_not_fit_together(data: Any, target: Any, image_shape: Any) -> None:
+    with pytest.raises(ValueError, match="data must be uint8 of shape"):
+        ImageDataset(data, target, image_shape, "odd")
 
 
 def test_load_idx_reads_a_pair_of_any_size(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from mnist_models import _mnist, fetch_mnist
+from mnist_models._idx import idx_header
 from mnist_models.exceptions import DatasetFormatError, DatasetUnavailableError
 
 
@@ -98,6 +99,25 @@ def test_other_digits_under_mnists_names_are_refused(
     with pytest.raises(DatasetFormatError, match=r"train-labels.*SHA-256"):
         fetch_mnist(data_home=tmp_path, download_if_missing=False)
     assert not empty_cache.exists()
+
+
+def test_files_of_another_shape_under_mnists_names_are_refused(
+    empty_cache: Path, tmp_path: Path
+) -> None:
+    for pinned in _mnist.FILES:
+        shape = (3, *(14,) * (len(pinned.shape) - 1)) if "t10k" in pinned.name else pinned.shape
+        content = idx_header(shape) + bytes(int(np.prod(shape)))
+        (tmp_path / pinned.name).write_bytes(content)
+    with pytest.raises(DatasetFormatError, match="is not MNIST's"):
+        fetch_mnist(data_home=tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_that_helps(
+    empty_cache: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DatasetUnavailableError, match="MNIST_MODELS_DATA"):
+        fetch_mnist(data_home=tmp_path / "file" / "below")
 
 
 def test_nothing_anywhere_is_an_error_that_helps(empty_cache: Path, tmp_path: Path) -> None:

@@ -70,6 +70,11 @@ def test_a_search_space_names_parameters_that_exist(size: Any) -> None:
             assert key.removeprefix("classify__") in classifier.get_params()
 
 
+def test_a_search_space_is_the_callers_to_change() -> None:
+    search_space()[0]["classify__C"].append(1000.0)
+    assert 1000.0 not in search_space()[0]["classify__C"]
+
+
 def test_a_search_space_of_some_models() -> None:
     assert len(search_space("forest")) == 1
     assert len(search_space(["network", "logistic"])) == 2

@@ -82,6 +82,11 @@ def test_what_float32_cannot_hold_is_an_error() -> None:
         standardize.transform([[1e30]])
 
 
+def test_what_float64_cannot_square_is_an_error() -> None:
+    with pytest.raises(ValueError, match="variance is too large"):
+        Standardize().fit([[1e300], [0.0], [2e300]])
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_values_that_are_no_numbers_are_an_error(bad: float) -> None:
     with pytest.raises(ValueError, match="X contains"):

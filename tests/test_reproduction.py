@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mnist_models import MODEL_NAMES, Comparison, Evaluation, Fit, fetch_mnist, make_model
-from mnist_models.reproduction import Claim, Reproduction, check_claims, read_claims, reproduce
+from mnist_models.reproduction import Claim, Reproduction, check_claims, read_claims
 
 
 def _evaluation(name: str, n_wrong: int) -> Evaluation:
@@ -25,7 +25,7 @@ def _evaluation(name: str, n_wrong: int) -> Evaluation:
         "val_accuracy": [0.5, 0.941, 0.99],
     }
     fits = tuple(Fit(score, 1, 1, 4, 1) for score in (0.96, 0.97))
-    test = Fit(1.0, 1, 1, 5, 14_000, history)
+    test = Fit(1.0, 1, 1, 5, 14_000, history, best_epoch=1)
     y = np.arange(10)
     return Evaluation(name, "accuracy", y, y, y, fits, y_test, predicted, test)
 
@@ -50,6 +50,7 @@ def test_every_cell_of_the_report_is_paired() -> None:
 
 def test_all_met_and_some_missed() -> None:
     assert _reproduction(0).missed == []
+    assert "0.94-0.95 / 0.94" in str(_reproduction(0))
     assert "All 103 claims of the report are met." in str(_reproduction(0))
     bad = _reproduction(300)
     assert bad.missed
@@ -60,21 +61,13 @@ def test_all_met_and_some_missed() -> None:
 
 @pytest.mark.parametrize(
     ("claimed", "measured", "met"),
-    [(0.96, 0.96, True), (0.96, 0.9451, True), (0.96, 0.9449, False), (0.96, 1.0, True)],
+    [(0.96, 0.96, True), (0.96, 0.95, True), (0.96, 0.9499, False), (0.96, 1.0, True)],
 )
 def test_a_claim_may_be_missed_by_a_hundredth(claimed: float, measured: float, met: bool) -> None:
     claim = Claim("forest", "3", "recall", claimed, measured)
     assert claim.met is met
     support = dataclasses.replace(claim, column="support", claimed=10, measured=11)
     assert not support.met
-
-
-@pytest.mark.slow
-def test_the_report_is_reproduced(mnist_folder: Path, empty_cache: Path) -> None:
-    """Every claim, on all 70,000 digits; some minutes."""
-    found = reproduce(fetch_mnist(data_home=mnist_folder).split("report"))
-    print(found)
-    assert found.missed == []
 
 
 @pytest.mark.parametrize("name", MODEL_NAMES)

@@ -59,6 +59,18 @@ def test_it_is_frozen() -> None:
         _evaluation().model_name = "other"
 
 
+def test_what_was_found_stays_when_the_callers_arrays_change() -> None:
+    evaluation = _evaluation()
+    y = evaluation.y.copy()
+    again = dataclasses.replace(evaluation, y=y)
+    y[:] = "c"
+    assert again.accuracy == evaluation.accuracy
+    with pytest.raises(ValueError, match="read-only"):
+        again.y[0] = "c"
+    with pytest.raises(ValueError, match="read-only"):
+        again.confusion_matrix[0, 0] = 9
+
+
 @pytest.mark.parametrize(
     "labels", [("a", "b", "c"), (0, 1, 2), (-1, 5, 99), (1.0, 2.0, 3.0)], ids=str
 )
@@ -162,6 +174,11 @@ def test_equal_models_do_not_differ_and_constant_differences_are_certain(
         {"a": _evaluation("a", (0.5, 0.75)), "b": _evaluation("b", (0.25, 0.5))}
     ).paired_test("b", "a")
     assert (shifted.difference, shifted.t, shifted.p_value) == (-0.25, -np.inf, 0)
+
+
+def test_a_name_that_is_not_compared_is_an_error(comparison: Comparison) -> None:
+    with pytest.raises(ValueError, match="Did you mean 'good'"):
+        comparison.paired_test("best", "godo")
 
 
 def test_a_comparison_goes_through_json(comparison: Comparison) -> None:
