@@ -9,6 +9,7 @@ import contextlib
 import os
 import random
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_models._quiet import without_log_messages, without_native_chatter
+
+# Two threads that held standard error back at once could put each other's substitute in its place.
+_LOADING = threading.Lock()
 
 
 class TrainingRows(NamedTuple):
@@ -101,16 +105,17 @@ def load_keras() -> Any:
 
     Whoever has set ``TF_CPP_MIN_LOG_LEVEL`` has chosen what to see, and sees it.
     """
-    if "keras" in sys.modules or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        import keras
+    with _LOADING:
+        if "keras" in sys.modules or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+            import keras
 
+            return keras
+        with without_native_chatter():
+            import keras
+            import tensorflow as tf
+
+            tf.config.list_logical_devices()  # looking for devices is a part of the start
         return keras
-    with without_native_chatter():
-        import keras
-        import tensorflow as tf
-
-        tf.config.list_logical_devices()  # looking for devices is a part of the start
-    return keras
 
 
 def build_dense(

@@ -28,8 +28,12 @@ def without_native_chatter() -> Iterator[None]:
     would hide its errors for the rest of the process too; so its words are filtered here, once,
     while it starts. Other threads' output is delayed by that, not lost.
     """
-    with tempfile.TemporaryFile() as held:
+    try:
         saved = os.dup(_STDERR)
+    except OSError:  # closed, as under some services: nobody would hear the chatter
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
         try:
             _flush_stderr()
             os.dup2(held.fileno(), _STDERR)

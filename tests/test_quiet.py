@@ -1,6 +1,8 @@
 """What a native library says at its start is held back; what others say is not."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -29,6 +31,12 @@ def test_chatter_is_dropped_and_the_rest_comes_through(capfd: pytest.CaptureFixt
         "F0000 00:00:1795355213.910465    2109 fatal.cc:1] Check failed\n"
         "a word from another thread\nafterwards\n"
     )
+
+
+def test_a_closed_standard_error_is_no_error() -> None:
+    code = "import os; os.close(2); from mnist_models._quiet import without_native_chatter as w\n"
+    code += "with w(): pass"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def _fail_to_start() -> None:
