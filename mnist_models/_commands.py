@@ -6,8 +6,11 @@ import platform
 import sys
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
 
 from mnist_models import _mnist
 from mnist_models._files import atomic_writer
@@ -18,6 +21,7 @@ from mnist_models.datasets import ImageDataset, fetch_mnist, load_idx, load_samp
 from mnist_models.evaluation import compare
 from mnist_models.models import make_model
 from mnist_models.persistence import load_model, save_model
+from mnist_models.preprocessing import Standardize
 from mnist_models.reproduction import reproduce
 
 
@@ -53,17 +57,15 @@ def run_fetch(options: Namespace) -> int:
     """Bring MNIST into the cache."""
     mnist = fetch_mnist(data_home=options.data_home)
     cache = _mnist.user_cache()
-    kept = (
-        "kept" if isinstance(mnist.data.base, np.memmap) else "not kept, for it cannot be written,"
-    )
+    kept = "kept" if isinstance(mnist.data, np.memmap) else "not kept, for it cannot be written,"
     print(f"{mnist!r}, {kept} in {cache}")
     return 0
 
 
 def run_train(options: Namespace) -> int:
     """Fit one model on every row and save it."""
-    if not options.output.parent.is_dir():
-        raise FileNotFoundError(f"{options.output.parent} must be a folder that exists.")
+    if options.output.is_dir() or not options.output.parent.is_dir():
+        raise ValueError(f"--output must be a file in a folder that exists. Got {options.output}.")
     dataset = load_data(options.data)
     if options.model == "network":
         _load_tensorflow()
@@ -79,6 +81,7 @@ def run_predict(options: Namespace) -> int:
     answers = []
     for path in options.images:
         pixels = read_pixels(path, model.n_features_in_)
+        _check_scale(path, pixels, model)
         probabilities = model.predict_proba(pixels)
         labels = model.classes_[probabilities.argmax(axis=1)].tolist()
         if not options.json:
@@ -156,6 +159,16 @@ def _compare(options: Namespace, names: list[str]) -> Comparison:
         cv=options.cv,
         random_state=options.seed,
     )
+
+
+def _check_scale(path: Path, pixels: NDArray[Any], model: Any) -> None:
+    """Refuse images from 0 to 1 where the model was fitted on 0 to 255: it would be wrong."""
+    preprocess = model[0] if isinstance(model, Pipeline) else None
+    if isinstance(preprocess, Standardize) and 0 < pixels.max() <= 1 < preprocess.mean_.max():
+        raise ValueError(
+            f"{path} must hold pixels from 0 (paper) to 255 (ink), as the model was fitted on. "
+            f"Got values up to {pixels.max():g}: multiply them by 255."
+        )
 
 
 def _make_folder(folder: Path | None) -> None:

@@ -29,6 +29,8 @@ def atomic_writer(path: str | PathLike[str]) -> Iterator[BinaryIO]:
         crash cannot split. If the block raises, ``path`` stays as it was.
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} must be a file in a folder that exists.")
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     partial = Path(name)
     try:

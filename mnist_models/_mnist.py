@@ -123,7 +123,7 @@ def _open_kept(cache: Path) -> tuple[Uint8Array, Uint8Array] | None:
 @functools.lru_cache(maxsize=8)
 def _check_once(images: tuple[Path, int], labels: tuple[Path, int]) -> None:
     """Check the kept files once a process for each (path, modification time) they have."""
-    kept_images, kept_labels = open_npy(images[0]), open_npy(labels[0])
+    kept_images, kept_labels = (np.atleast_1d(open_npy(path)) for path in (images[0], labels[0]))
     parts = (
         kept_images[:N_TRAIN],
         kept_labels[:N_TRAIN],

@@ -125,14 +125,16 @@ def _decode_standardize(scaler: Standardize, _: dict[str, Any], arrays: Arrays) 
 
 def _encode_logistic(model: LogisticRegression) -> tuple[dict[str, Any], Arrays]:
     arrays = {"coef": model.coef_, "intercept": model.intercept_, "n_iter": model.n_iter_}
-    return _encode_classes(model), arrays
+    # BLAS adds up in another order when the rows lie in memory otherwise
+    return _encode_classes(model) | {"by_column": model.coef_.flags.f_contiguous}, arrays
 
 
 def _decode_logistic(model: LogisticRegression, settings: dict[str, Any], arrays: Arrays) -> None:
     model.classes_ = _decode_classes(settings)
     n_classes = len(model.classes_)
     n_rows = 1 if n_classes == 2 else n_classes
-    model.coef_ = _array(arrays, "coef", (n_rows, model.n_features_in_), np.floating)
+    coef = _array(arrays, "coef", (n_rows, model.n_features_in_), np.floating)
+    model.coef_ = np.asfortranarray(coef) if settings["by_column"] else coef
     model.intercept_ = _array(arrays, "intercept", (n_rows,), np.floating)
     model.n_iter_ = _array(arrays, "n_iter", (1,), np.integer)
 
@@ -250,14 +252,12 @@ def _check_tree(number: int, nodes: NDArray[Any], n_features: int) -> int:
     """
     left, right, feature = nodes["left_child"], nodes["right_child"], nodes["feature"]
     index, inner = np.arange(len(nodes)), left != -1
+    children = np.sort(np.concatenate([left[inner], right[inner]]))
+    one_parent_each = np.array_equal(children, index[1:])  # so none is out of bounds either
+    _require(one_parent_each, f"tree {number} with nodes shared, missing or left over", "a tree")
     sound = np.where(
         inner,
-        (index < left)
-        & (index < right)
-        & (left < len(nodes))
-        & (right < len(nodes))
-        & (feature >= 0)
-        & (feature < n_features),
+        (index < left) & (index < right) & (feature >= 0) & (feature < n_features),
         right == -1,
     )
     if not sound.all():

@@ -16,6 +16,9 @@ _MOST_PIXELS = 25_000_000
 _LONGEST_SIDE = 10_000
 # Marks fainter than this share of the darkest one are the paper's grain or its shadow.
 _FAINTEST_INK = 0.2
+_LEAST_CONTRAST = 32
+
+_OTHER_PICTURES = {".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".pdf"}
 
 
 def read_pixels(path: Path, n_features: int) -> NDArray[np.generic]:
@@ -24,9 +27,10 @@ def read_pixels(path: Path, n_features: int) -> NDArray[np.generic]:
     Parameters
     ----------
     path : pathlib.Path
-        An IDX file of images (plain or gzip), a NumPy ``.npy`` file of shape (n, h, w), (n, h·w) or
-        (h, w), or a ``.png`` of one digit, dark on light or light on dark. A PNG that is not
-        exactly the model's size is cut to its ink and laid into the frame as MNIST's digits were.
+        An IDX file of images (plain or gzip); a NumPy ``.npy`` file of shape (n, h, w), (n, h·w)
+        or (h, w), on the scale the model was fitted on (MNIST's: 0 paper, 255 ink); or a ``.png``
+        of one digit, dark on light or light on dark, which is cut to its ink and laid into the
+        frame as MNIST's digits were, unless it has the model's size already.
     n_features : int
         Pixels of an image the model was fitted on.
 
@@ -46,6 +50,8 @@ def read_pixels(path: Path, n_features: int) -> NDArray[np.generic]:
         pixels = _read_npy(path, n_features)
     elif kind == ".png":
         pixels = _read_png(path, n_features)
+    elif kind in _OTHER_PICTURES:
+        raise ValueError(f"{path} must be an IDX, .npy or .png file. Save the picture as PNG.")
     else:
         pixels = read_idx(path, ndim=3)
     n_images, n_pixels = len(pixels), int(np.prod(pixels.shape[1:]))
@@ -64,42 +70,73 @@ def _read_npy(path: Path, n_features: int) -> NDArray[Any]:
             f"{path} must hold an array of numbers, one image or several. "
             f"Got {pixels.dtype} of shape {pixels.shape} instead."
         )
+    if not np.isfinite(pixels).all():
+        raise ValueError(f"{path} must hold finite numbers. Got NaN or infinity among them.")
     return pixels.reshape(1, -1) if pixels.size == n_features else pixels
 
 
 def _read_png(path: Path, n_features: int) -> NDArray[Any]:
-    ink = find_ink(_read_grey(path))
+    grey = _read_grey(path)
+    ink = find_ink(grey)
+    if ink is None:
+        raise ValueError(
+            f"{path} must show a digit, dark on light or light on dark. Got a page on which no "
+            f"mark differs from the paper by {_LEAST_CONTRAST} levels of 255."
+        )
     side = round(n_features**0.5)
     if side * side != n_features or ink.shape == (side, side):
         return ink[None]
-    return lay_into_frame(ink, side)[None]
+    return lay_into_frame(strengthen(ink), side)[None]
 
 
-def find_ink(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What is written, from 0 (paper, whatever its shade) to 255 (the strongest mark).
+def find_ink(grey: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """The picture with its ink high: as it is if it is light on dark, otherwise inverted.
 
     Parameters
     ----------
     grey : ndarray of uint8, shape (height, width)
-        A digit, dark on light or light on dark; its border shows which, being mostly paper.
+        A digit on paper of any shade. The border shows the shade, being mostly paper.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width), or None
+        None where nothing stands out from the paper.
+    """
+    mark = grey.astype(np.int16) - np.int16(_paper(grey))
+    if max(mark.max(), -mark.min()) < _LEAST_CONTRAST:
+        return None
+    return grey if mark.max() > -mark.min() else 255 - grey
+
+
+def strengthen(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Bring the paper to 0, with its grain, and the strongest mark to 255.
+
+    Parameters
+    ----------
+    ink : ndarray of uint8, shape (height, width)
+        A digit whose ink is high.
 
     Returns
     -------
     ndarray of uint8, shape (height, width)
     """
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    paper = float(np.median(border))
-    ink = (paper - grey if paper > 127 else grey - paper).clip(min=0)
-    strongest = max(float(ink.max()), 1.0)
-    ink[ink < _FAINTEST_INK * strongest] = 0
-    scaled: NDArray[np.uint8] = np.rint(ink * (255 / strongest)).astype(np.uint8)
-    return scaled
+    mark = (ink.astype(np.float64) - _paper(ink)).clip(min=0)
+    mark[mark < _FAINTEST_INK * mark.max()] = 0
+    strong: NDArray[np.uint8] = np.rint(mark * (255 / mark.max())).astype(np.uint8)
+    return strong
+
+
+def _paper(picture: NDArray[np.uint8]) -> float:
+    """The shade of the paper: the median of the border."""
+    sides = (picture[0], picture[-1], picture[:, 0], picture[:, -1])
+    return float(np.median(np.concatenate(sides)))
 
 
 def _read_grey(path: Path) -> NDArray[np.uint8]:
     """A PNG file as 8-bit grey values; what is transparent is white paper."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
+    path.stat()  # a file that is not there is no picture that is broken
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -112,9 +149,9 @@ def _read_grey(path: Path) -> NDArray[np.uint8]:
             paper = Image.new("RGBA", image.size, "white")
             return np.asarray(Image.alpha_composite(paper, image.convert("RGBA")).convert("L"))
     except (
-        SyntaxError,  # Pillow's word for a broken chunk
+        SyntaxError,  # Pillow's words for a broken chunk, and for a file cut short
+        OSError,
         ValueError,
-        UnidentifiedImageError,
         Image.DecompressionBombWarning,
         Image.DecompressionBombError,
     ) as error:

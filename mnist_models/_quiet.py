@@ -28,9 +28,8 @@ def without_native_chatter() -> Iterator[None]:
     would hide its errors for the rest of the process too; so its words are filtered here, once,
     while it starts. Other threads' output is delayed by that, not lost.
     """
-    try:
-        saved = os.dup(_STDERR)
-    except OSError:  # closed, as under some services: nobody would hear the chatter
+    saved = _copy_of_stderr()
+    if saved is None:
         yield
         return
     with tempfile.TemporaryFile() as held:
@@ -58,6 +57,13 @@ def without_log_messages(logger_name: str, words: str) -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(says_something_else)
+
+
+def _copy_of_stderr() -> int | None:
+    try:
+        return os.dup(_STDERR)
+    except OSError:  # closed, as under some services: nobody would hear the chatter
+        return None
 
 
 def _pass_on(held: BinaryIO) -> None:

@@ -79,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_commands.run_reproduce)
 
     command = commands.add_parser("fetch", help="bring MNIST into the cache")
-    command.add_argument("--data-home", type=Path, help="where to look and to put the files")
+    command.add_argument(
+        "--data-home", type=Path, help="where to look first, and to put what is downloaded"
+    )
     command.set_defaults(run=_commands.run_fetch)
 
     command = commands.add_parser("train", help="fit one model on all rows and save it")
@@ -90,7 +92,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("predict", help="read images with a saved model")
     command.add_argument("model", type=Path, help="a file that train wrote")
-    command.add_argument("images", type=Path, nargs="+", help="IDX, .npy or .png files")
+    command.add_argument(
+        "images", type=Path, nargs="+", help="IDX, .npy (0 paper to 255 ink) or .png files"
+    )
     command.add_argument("--json", action="store_true", help="print JSON, with probabilities")
     command.set_defaults(run=_commands.run_predict)
 

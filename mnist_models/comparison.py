@@ -179,8 +179,17 @@ class Comparison(Mapping[str, Evaluation]):
         return "\n\n".join([table, *self._verdicts(), self[self.best].to_markdown()])
 
     def __str__(self) -> str:
-        table = text.text_table(*self._table())
-        return "\n\n".join([table, "\n".join(self._verdicts()), f"Best: {self[self.best]}"])
+        return f"{self.summary()}\n\nBest: {self[self.best]}"
+
+    def summary(self) -> str:
+        """The table of all models, and by how much the best one is ahead of each.
+
+        Returns
+        -------
+        str
+            What ``str()`` shows before the best one's report.
+        """
+        return "\n\n".join([text.text_table(*self._table()), "\n".join(self._verdicts())]).strip()
 
     def __repr__(self) -> str:
         return f"Comparison({', '.join(repr(each) for each in self.values())})"

@@ -26,7 +26,7 @@ Split = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[Any], NDArray[Any]]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ImageDataset:
-    """Images and their labels; nothing about it can be changed.
+    """Images and their labels, as read-only views of the arrays it is made from.
 
     Parameters
     ----------
@@ -77,6 +77,11 @@ class ImageDataset:
                 f"data must be uint8 of shape {expected}: a row for each of {len(self.target)} "
                 f"labels, a column for each of {n_pixels} pixels. "
                 f"Got {self.data.dtype} of shape {self.data.shape} instead."
+            )
+        if self.n_official_train is not None and not 0 < self.n_official_train < len(self.data):
+            raise ValueError(
+                f"n_official_train must leave rows on both sides of {len(self.data)} images. "
+                f"Got {self.n_official_train} instead."
             )
         for field in ("data", "target"):
             view = getattr(self, field).view()
@@ -183,7 +188,8 @@ def fetch_mnist(
     Parameters
     ----------
     data_home : str or path-like, default=None
-        A folder with the four files; downloaded files are put there. None: the user's cache.
+        A folder with the four files, looked into where the cache has no copy yet; downloaded files
+        are put there. None: the user's cache.
     download_if_missing : bool, default=True
         If False, never open a connection.
 

@@ -1,6 +1,6 @@
 """Evaluate one model, or several on the same folds. Every fold is fitted once."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple, TypeAlias
 
@@ -10,7 +10,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import BaseCrossValidator, StratifiedKFold, check_cv
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import column_or_1d, indexable
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -149,25 +149,22 @@ def compare(
     model     CV accuracy      out-of-fold accuracy  fit      predict
     ...
     """
-    _check_models(models)
+    _check_models(models, scoring)
     X, y = _check_rows(X, y)
-    if test is not None:
-        test = _check_rows(*test)
+    test = None if test is None else _check_test(test, X)
     folds = _make_folds(X, y, cv, random_state)
     tasks = [
         _Task(name, model, fold)
         for name, model in models.items()
         for fold in [*folds, *([] if test is None else [None])]
     ]
-    outcomes = _run(tasks, X, y, test, scoring, n_jobs, progress)
-    by_name: dict[str, list[_Outcome]] = {name: [] for name in models}
-    for task, outcome in zip(tasks, outcomes, strict=True):
-        by_name[task.name].append(outcome)
+    outcomes = list(_run(tasks, X, y, test, scoring, n_jobs, progress))
     score_name = scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
+    size = len(tasks) // len(models)
     return Comparison(
         {
-            name: _assemble(name, score_name, y, test, folds, outcomes_of_one)
-            for name, outcomes_of_one in by_name.items()
+            name: _assemble(name, score_name, y, test, folds, outcomes[i * size : (i + 1) * size])
+            for i, name in enumerate(models)
         }
     )
 
@@ -267,10 +264,12 @@ def _assemble(
     rows = np.concatenate([held_out for _, held_out in folds])
     predictions = np.concatenate([outcome.predictions for outcome in in_folds])
     y_test = None if test is None else test[1]
+    # what a model answers counts too: it may have a label of its own, as for "none of these"
+    labels = [y, predictions, *([] if y_test is None else [y_test, after[0].predictions])]
     return Evaluation(
         model_name=name,
         scoring=scoring,
-        classes=np.unique(y if y_test is None else np.concatenate([y, y_test])),
+        classes=np.unique(np.concatenate(labels)),
         y=y,
         out_of_fold=predictions[np.argsort(rows)],
         folds=tuple(outcome.fit for outcome in in_folds),
@@ -289,7 +288,7 @@ def _make_folds(
         (np.asarray(train), np.asarray(held_out))
         for train, held_out in check_cv(cv, y, classifier=True).split(X, y)
     ]
-    tested = np.sort(np.concatenate([held_out for _, held_out in folds]))
+    tested = np.sort(np.concatenate([[], *(held_out for _, held_out in folds)]))
     if not np.array_equal(tested, np.arange(len(y))):
         raise ValueError(
             "cv must test every row of X exactly once, so that the out-of-fold predictions are "
@@ -300,22 +299,37 @@ def _make_folds(
 
 
 def _check_rows(X: Any, y: ArrayLike) -> tuple[Any, Labels]:
-    X = X if hasattr(X, "shape") else np.asarray(X)
-    labels = column_or_1d(y)
-    check_consistent_length(X, labels)
+    X, labels = indexable(X if hasattr(X, "shape") else np.asarray(X), column_or_1d(y))
     check_classification_targets(labels)
     return X, labels
 
 
-def _check_models(models: Mapping[str, Any]) -> None:
-    if not models:
-        raise ValueError("models must hold at least one classifier. Got an empty mapping instead.")
+def _check_test(test: tuple[Any, ArrayLike], X: Any) -> tuple[Any, Labels]:
+    if not isinstance(test, Sequence) or len(test) != 2:
+        raise ValueError(
+            f"test must be a tuple (X_test, y_test). Got {type(test).__name__} instead."
+        )
+    X_test, y_test = _check_rows(*test)
+    if X_test.shape[1:] != X.shape[1:]:
+        raise ValueError(
+            f"X_test must have rows of shape {X.shape[1:]}, as X has. "
+            f"Got {X_test.shape[1:]} instead."
+        )
+    return X_test, y_test
+
+
+def _check_models(models: Mapping[str, Any], scoring: Scoring) -> None:
+    if not isinstance(models, Mapping) or not models:
+        raise ValueError(f"models must map names to classifiers, at least one. Got {models!r}.")
+    if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
+        raise ValueError(f"scoring must be one scorer: a str or callable. Got {scoring!r} instead.")
     for name, model in models.items():
         if not is_classifier(model):
             raise TypeError(
                 f"{name!r} must be a scikit-learn classifier (is_classifier of it is False). "
                 f"Got {model!r} instead."
             )
+        check_scoring(model, scoring=scoring)  # a misspelt one costs no fit
 
 
 def _final_estimator(model: Any) -> Any:

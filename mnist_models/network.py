@@ -73,7 +73,8 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         The trained network.
     history_ : dict of str to list of float
         One value an epoch for ``loss``, which includes the L2 penalty, ``cross_entropy``, which
-        does not, ``accuracy`` and, where rows are held out, the same with ``val_`` before.
+        does not, ``accuracy`` and, where rows are held out, the same with ``val_`` before. Of a
+        model that came compiled: its own loss and metrics.
     n_epochs_ : int
         Epochs run, those after the best one included.
     best_epoch_ : int

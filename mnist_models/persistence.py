@@ -45,14 +45,16 @@ def save_model(model: Any, path: str | PathLike[str]) -> None:
     ----------
     model : classifier or Pipeline
         One of the three classifiers, or a Pipeline of :func:`make_model`, fitted. Networks of
-        one's own (``build_fn``) are code and are refused.
+        one's own (``build_fn``) are code and are refused. Not kept is what predictions do not
+        need: ``n_jobs``, ``verbose``, ``warm_start``, a Pipeline's ``memory``, out-of-bag scores.
     path : str or path-like
         The file. It is replaced in one step; if anything fails, an old one stays as it was.
 
     Raises
     ------
     TypeError
-        If the model, or a parameter of it, is none that plain data can give back.
+        If the model, or a parameter of it, is none that plain data can give back (as a
+        RandomState instance is not).
     NotFittedError
         If the model is not fitted.
     OSError

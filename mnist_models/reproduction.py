@@ -95,7 +95,7 @@ class Reproduction:
         lines = [f"Missed: {claim}." for claim in self.missed]
         verdict = "\n".join(lines) or f"All {len(self.claims)} claims of the report are met."
         title = "Each number: claimed by the report / measured now"
-        return "\n\n".join([title, *tables, str(self.comparison).split("\n\nBest:")[0], verdict])
+        return "\n\n".join([title, *tables, self.comparison.summary(), verdict])
 
     def _table(self, name: str) -> str:
         """The claims of one model: the single numbers, then the report, a row a class."""

@@ -62,7 +62,7 @@ class Evaluation:
     scoring : str
         The name of the score.
     classes : ndarray, shape (n_classes,)
-        Every label of ``y`` and ``y_test``, sorted.
+        Every label of ``y`` and ``y_test``, and every one predicted, sorted.
     y : ndarray, shape (n,)
         The labels of X.
     out_of_fold : ndarray, shape (n,)
@@ -188,11 +188,12 @@ class Evaluation:
             If a label is not one of ``classes``.
         """
         wrong = self.y_true != self.y_pred
-        for label, labels in ((true, self.y_true), (predicted, self.y_pred)):
+        asked = (("true", true, self.y_true), ("predicted", predicted, self.y_pred))
+        for name, label, labels in asked:
             if label is None:
                 continue
             if label not in self.classes.tolist():
-                raise ValueError(f"label must be one of {self.classes.tolist()}. Got {label!r}.")
+                raise ValueError(f"{name} must be one of {self.classes.tolist()}. Got {label!r}.")
             wrong = wrong & (labels == label)
         return np.flatnonzero(wrong)
 
@@ -258,10 +259,10 @@ class Evaluation:
         ValueError
             If it is of another format.
         """
-        if data.get("format") != FORMAT:
+        if data.get("format") != FORMAT or "classes" not in data:
             raise ValueError(
                 f"data must be an Evaluation of format {FORMAT}, as to_dict writes it. "
-                f"Got format {data.get('format')!r} instead."
+                f"Got format {data.get('format')!r} with keys {sorted(data)} instead."
             )
         classes = np.array(data["classes"])
 

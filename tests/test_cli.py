@@ -143,7 +143,22 @@ def test_predict_reads_pictures_of_every_colour_mode(
     assert (code, out, err) == (0, "0\n", "")
 
 
-@pytest.mark.parametrize("shade", [255, 250, 235, 180])
+def test_a_picture_of_the_models_own_size_is_read_as_it_is(
+    capsys: Capture, model_file: Path, tmp_path: Path
+) -> None:
+    images = load_sample_digits().images[:3]
+    np.save(tmp_path / "images.npy", images)
+    paths = [tmp_path / f"{i}.png" for i in range(6)]
+    for image, light, dark in zip(images, paths[:3], paths[3:], strict=True):
+        Image.fromarray(image).save(light)
+        Image.fromarray(255 - image).save(dark)
+    _, out, _ = _run(capsys, "predict", model_file, tmp_path / "images.npy", "--json")
+    expected = [answer["probabilities"] for answer in json.loads(out)]
+    _, out, _ = _run(capsys, "predict", model_file, *paths, "--json")
+    assert [answer["probabilities"] for answer in json.loads(out)] == expected * 2
+
+
+@pytest.mark.parametrize("shade", [255, 250, 235, 180, 120])
 @pytest.mark.parametrize("negative", [False, True])
 def test_predict_reads_ink_on_paper_of_any_shade(
     capsys: Capture, model_file: Path, tmp_path: Path, shade: int, negative: bool
@@ -182,6 +197,10 @@ def odd_files(tmp_path: Path) -> Path:
     np.save(tmp_path / "text.npy", np.array(["a"]))
     np.save(tmp_path / "scalar.npy", np.array(3))
     np.save(tmp_path / "nan.npy", np.full((1, 784), np.nan))
+    np.save(tmp_path / "zero-to-one.npy", load_sample_digits().data[:3] / 255)
+    blank = 250 + np.random.default_rng(0).integers(-2, 3, size=(60, 60))
+    Image.fromarray(blank.astype(np.uint8)).save(tmp_path / "blank.png")
+    (tmp_path / "photo.jpg").touch()
     (tmp_path / "cut.npy").write_bytes((tmp_path / "nan.npy").read_bytes()[:200])
     (tmp_path / "page.png").write_text("<html>")
     Image.new("L", (9000, 9000)).save(tmp_path / "huge.png")
@@ -211,7 +230,8 @@ def odd_files(tmp_path: Path) -> Path:
     [
         "wrong-size.npy", "objects.npy", "text.npy", "scalar.npy", "nan.npy", "cut.npy",
         "no-rows.npy", "archive.npy", "negative.npy", "endless.npy", "unclosed.npy", "deep.npy",
-        "page.png", "huge.png", "bomb.png", "long.png", "cut.png", "empty", "folder", "missing",
+        "zero-to-one.npy", "blank.png", "photo.jpg", "page.png", "huge.png", "bomb.png",
+        "long.png", "cut.png", "empty", "folder", "missing",
     ],
 )  # fmt: skip
 def test_images_that_are_none_are_one_line_and_exit_code_2(
@@ -220,6 +240,7 @@ def test_images_that_are_none_are_one_line_and_exit_code_2(
     code, out, err = _run(capsys, "predict", model_file, odd_files / name)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("mnist-models: ")
+    assert name in err
 
 
 @pytest.mark.parametrize(
@@ -283,7 +304,7 @@ def test_a_folders_own_test_set_is_its_test_set(capsys: Capture, folder: Path) -
 def test_train_does_not_train_when_it_could_not_save(capsys: Capture) -> None:
     code, _, err = _run(capsys, "train", "network", "-o", "/nowhere/model")
     assert code == 2
-    assert "/nowhere must be a folder" in err
+    assert "a folder that exists. Got /nowhere/model" in err
 
 
 # -- signals and pipes -----------------------------------------------------------------------------

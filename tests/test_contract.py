@@ -97,6 +97,9 @@ def test_kept_models_answer_the_same_to_the_last_bit(
     kept = through(fitted, tmp_path)
     np.testing.assert_array_equal(kept.predict_proba(X_test), fitted.predict_proba(X_test))
     np.testing.assert_array_equal(kept.predict(X_test), fitted.predict(X_test))
+    for row in X_test[:5]:  # a product of one row is another routine of the BLAS
+        one = row[None]
+        np.testing.assert_array_equal(kept.predict_proba(one), fitted.predict_proba(one))
 
 
 @every_model

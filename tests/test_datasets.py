@@ -116,6 +116,11 @@ def test_parts_that_do_not_fit_together(data: Any, target: Any, image_shape: Any
         ImageDataset(data, target, image_shape, "odd")
 
 
+def test_an_official_split_leaves_rows_on_both_sides() -> None:
+    with pytest.raises(ValueError, match="both sides of 4 images"):
+        ImageDataset(np.zeros((4, 4), np.uint8), np.zeros(4), (2, 2), "odd", n_official_train=4)
+
+
 def test_load_idx_reads_a_pair_of_any_size(tmp_path: Path) -> None:
     images = np.arange(2 * 3 * 5, dtype=np.uint8).reshape(2, 3, 5)
     (tmp_path / "images.gz").write_bytes(gzip.compress(idx_header((2, 3, 5)) + images.tobytes()))

@@ -117,11 +117,12 @@ def test_rows_of_any_kind(kind: Any, table: tuple[Any, Any]) -> None:
 
 
 def test_sparse_rows(table: tuple[Any, Any]) -> None:
-    from scipy.sparse import csr_array
+    from scipy.sparse import coo_array, csr_array
 
     X, y = table
-    dense, sparse = (evaluate(KNeighborsClassifier(), rows, y) for rows in (X, csr_array(X)))
-    np.testing.assert_array_equal(dense.cv_scores, sparse.cv_scores)
+    kinds = (X, csr_array(X), coo_array(X))
+    dense, *sparse = (evaluate(KNeighborsClassifier(), rows, y).cv_scores for rows in kinds)
+    np.testing.assert_array_equal(sparse, [dense, dense])
 
 
 def test_processes_give_the_same(digits: Split) -> None:
@@ -171,7 +172,11 @@ def test_splitters_that_test_every_row_once_will_do(table: tuple[Any, Any]) -> N
         ({"y": np.linspace(0, 1, 200)}, ValueError, "continuous"),
         ({"cv": ShuffleSplit(3, random_state=0)}, ValueError, "every row of X exactly once"),
         ({"cv": 1}, ValueError, "n_splits"),
+        ({"cv": []}, ValueError, "every row of X exactly once"),
         ({"scoring": "acuracy"}, ValueError, "acuracy"),
+        ({"scoring": ["accuracy", "f1_macro"]}, ValueError, "one scorer"),
+        ({"test": (np.zeros((3, 20)),)}, ValueError, "must be a tuple"),
+        ({"test": (np.zeros((3, 19)), [0, 1, 2])}, ValueError, "rows of shape"),
         ({"test": (np.zeros((3, 20)), [0, 1])}, ValueError, "inconsistent numbers of samples"),
     ],
 )
@@ -184,8 +189,31 @@ def test_what_cannot_be_evaluated(
         evaluate(**arguments)
 
 
+def test_what_cannot_be_scored_costs_no_fit(table: tuple[Any, Any]) -> None:
+    CountingClassifier.fits = 0
+    with pytest.raises(ValueError, match="acuracy"):
+        evaluate(CountingClassifier(), *table, scoring="acuracy")
+    assert CountingClassifier.fits == 0
+
+
+class Rejecting(CountingClassifier):
+    """Answers a label of its own."""
+
+    def predict(self, X: Any) -> Any:
+        return np.where(np.arange(len(X)) % 2, super().predict(X), -1)
+
+
+def test_an_answer_that_is_no_label_counts_as_one(table: tuple[Any, Any]) -> None:
+    X, y = table
+    evaluation = evaluate(Rejecting(), X, y)
+    assert evaluation.classes.tolist() == [-1, 0, 1, 2]
+    assert evaluation.confusion_matrix.sum() == len(y)
+    again = Evaluation.from_dict(evaluation.to_dict())
+    assert again.accuracy == evaluation.accuracy
+
+
 def test_no_models_are_an_error(table: tuple[Any, Any]) -> None:
-    with pytest.raises(ValueError, match="at least one classifier"):
+    with pytest.raises(ValueError, match="at least one"):
         compare({}, *table)
 
 

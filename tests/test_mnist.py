@@ -61,7 +61,7 @@ def test_the_second_time_opens_the_kept_copy(mnist_folder: Path, empty_cache: Pa
     np.testing.assert_array_equal(first.data, second.data)
 
 
-@pytest.mark.parametrize("harm", ["a byte", "the tail", "everything", "the type"])
+@pytest.mark.parametrize("harm", ["a byte", "the tail", "everything", "the type", "the shape"])
 def test_a_damaged_copy_is_healed_with_a_warning(
     mnist_folder: Path, empty_cache: Path, harm: str
 ) -> None:
@@ -71,6 +71,8 @@ def test_a_damaged_copy_is_healed_with_a_warning(
     if harm == "a byte":
         content[5000] ^= 1
     kept.write_bytes({"the tail": bytes(content[:-9]), "everything": b""}.get(harm, bytes(content)))
+    if harm == "the shape":
+        np.save(kept, np.uint8(3))
     if harm == "the type":
         np.save(kept, np.zeros((70_000, 28, 28)))
     with pytest.warns(RuntimeWarning, match="damaged and will be made anew"):

@@ -210,6 +210,18 @@ _TREE_HARMS = {
 }
 
 
+def test_nodes_with_two_parents_are_refused(forest_file: Path, tmp_path: Path) -> None:
+    """Their depth is not what it seems, and scikit-learn sizes its buffers by that."""
+    manifest, arrays = _read(forest_file)
+    left, right = arrays["0/node.left_child"], arrays["0/node.right_child"]
+    parents = np.flatnonzero(left != -1)
+    shared = left.copy()
+    shared[parents[0]] = right[parents[0]]
+    _write(tmp_path / "model", manifest, arrays | {"0/node.left_child": shared})
+    with pytest.raises(ModelFormatError, match="tree 0 with nodes shared"):
+        load_model(tmp_path / "model")
+
+
 def test_arrays_are_looked_at_before_others_of_their_size_are_made(
     forest_file: Path, tmp_path: Path
 ) -> None:

@@ -50,7 +50,7 @@ def test_errors_are_row_numbers() -> None:
     assert evaluation.errors(true="a").tolist() == [2]
     assert evaluation.errors(true="b", predicted="a").tolist() == [4]
     assert evaluation.errors(true="c").tolist() == []
-    with pytest.raises(ValueError, match=r"one of \['a', 'b', 'c'\]. Got 'd'"):
+    with pytest.raises(ValueError, match=r"predicted must be one of \['a', 'b', 'c'\]. Got 'd'"):
         evaluation.errors(predicted="d")
 
 
@@ -93,6 +93,8 @@ def test_a_test_set_and_a_history_are_not_lost_either() -> None:
 def test_other_formats_are_refused() -> None:
     with pytest.raises(ValueError, match=r"format 1.*Got format 99"):
         Evaluation.from_dict(_evaluation().to_dict() | {"format": 99})
+    with pytest.raises(ValueError, match="Evaluation of format 1"):
+        Evaluation.from_dict(Comparison({"model": _evaluation()}).to_dict())
     with pytest.raises(ValueError, match="Comparison of format 1"):
         Comparison.from_dict(_evaluation().to_dict())
 
