@@ -310,12 +310,21 @@ def test_train_does_not_train_when_it_could_not_save(capsys: Capture) -> None:
 # -- signals and pipes -----------------------------------------------------------------------------
 
 
+def _wait_for_tensorflow(pid: int) -> None:
+    """Until it is loaded, by when the command is well under way."""
+    maps = Path(f"/proc/{pid}/maps")
+    deadline = time.monotonic() + 120
+    while "tensorflow" not in maps.read_text() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    time.sleep(5)
+
+
 def test_ctrl_c_is_exit_code_130_and_no_traceback() -> None:
     command = [sys.executable, "-m", "mnist_models", "compare", "--data", "sample", "--cv", "100"]
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
-    time.sleep(12)
+    _wait_for_tensorflow(process.pid)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
