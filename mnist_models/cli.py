@@ -1,10 +1,13 @@
 """The command line: ``mnist-models COMMAND``."""
 
 import argparse
+import contextlib
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,6 +15,8 @@ from mnist_models import _commands
 from mnist_models.models import MODEL_NAMES
 
 _BAD_INPUT, _INTERRUPTED, _CLOSED_PIPE = 2, 130, 141
+_INTERRUPTED_MESSAGE = "mnist-models: interrupted"
+_SECONDS_TO_STOP = 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal without ± shows ? and no error
         sys.stdout.reconfigure(errors="replace")
     try:
-        code = int(options.run(options))
+        with _interrupts_obeyed():
+            code = int(options.run(options))
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader has gone; keep Python from telling so again at exit
@@ -42,8 +48,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"mnist-models: {_one_line(error)}", file=sys.stderr)
         return _BAD_INPUT
     except KeyboardInterrupt:
-        print("mnist-models: interrupted", file=sys.stderr)
+        print(_INTERRUPTED_MESSAGE, file=sys.stderr)
         return _INTERRUPTED
+
+
+@contextlib.contextmanager
+def _interrupts_obeyed() -> Iterator[None]:
+    """Let Ctrl-C end the command within seconds.
+
+    The exception it raises is lost where it meets a destructor or native code that cannot pass it
+    on, about one time in fifty in the middle of a fit. So a second thread sees to the end. Files
+    arrive whole or not at all, and nothing else is open.
+    """
+    last_word = threading.Timer(_SECONDS_TO_STOP, _stop_at_once)
+    last_word.daemon = True
+
+    def obey(*_: object) -> None:
+        if last_word.ident is None:  # not yet started
+            last_word.start()
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # where signals do not come
+        return
+    before = signal.signal(signal.SIGINT, obey)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        last_word.cancel()
+
+
+def _stop_at_once() -> None:
+    os.write(2, _INTERRUPTED_MESSAGE.encode() + b"\n")
+    os._exit(_INTERRUPTED)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -331,6 +331,40 @@ def test_ctrl_c_is_exit_code_130_and_no_traceback() -> None:
     assert err == "mnist-models: interrupted\n"
 
 
+_STUBBORN = """
+import sys, time
+from mnist_models import _commands, cli
+
+def stubborn(options):
+    print("ready", flush=True)
+    while True:
+        try:
+            time.sleep(0.1)
+        except KeyboardInterrupt:
+            pass  # as a destructor or native code would have it
+
+_commands.run_version = stubborn
+sys.exit(cli.main(["version"]))
+"""
+
+
+def test_ctrl_c_is_obeyed_even_where_the_exception_is_lost() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", _STUBBORN], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, "mnist-models: interrupted\n")
+
+
+def test_a_command_leaves_the_signal_handler_as_it_was(capsys: Capture) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    _run(capsys, "version")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_a_closed_pipe_is_no_traceback(model_file: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "many.npy", np.tile(load_sample_digits().data, (20, 1)))
     command = f"{sys.executable} -m mnist_models predict {model_file} {tmp_path}/many.npy --json"
