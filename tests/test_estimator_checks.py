@@ -63,6 +63,14 @@ def test_estimators(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
+@_checks([_classifiers()[1]])  # type: ignore[untyped-decorator]
+def test_the_forest_that_counts_even_the_smallest_data(
+    estimator: Any, check: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mnist_models.forest._SMALL", 0)
+    check(estimator)
+
+
 @_checks([make_pipeline(make_preprocessor(), each) for each in _classifiers()[:2]])  # type: ignore[untyped-decorator]
 def test_pipelines(estimator: Any, check: Any) -> None:
     check(estimator)
