@@ -4,6 +4,7 @@ from mnist_models.comparison import Comparison, PairedTest
 from mnist_models.datasets import ImageDataset, fetch_mnist, load_idx, load_sample_digits
 from mnist_models.evaluation import compare, evaluate
 from mnist_models.forest import RandomForestClassifier
+from mnist_models.image_features import Deskew, HogFeatures
 from mnist_models.linear import LogisticRegression
 from mnist_models.models import MODEL_NAMES, make_model, search_space
 from mnist_models.network import SequentialClassifier
@@ -16,8 +17,10 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "MODEL_NAMES",
     "Comparison",
+    "Deskew",
     "Evaluation",
     "Fit",
+    "HogFeatures",
     "ImageDataset",
     "LogisticRegression",
     "PairedTest",

@@ -1,0 +1,168 @@
+"""Images in rows of pixels: their shape, and how a transformer reads them."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import gen_batches
+from sklearn.utils.validation import check_is_fitted, check_scalar, validate_data
+
+# What is worked on at a time: 256 of MNIST's images, 0.8 MB of float32, stay in a core's cache.
+_BLOCK_IMAGES = 256
+_BLOCK_PIXELS = 256 * 784
+
+
+class ImageTransformer(TransformerMixin, BaseEstimator):
+    """What transformers of images share: each image stands for itself, and nothing is learned."""
+
+    image_shape: tuple[int, int] | None
+    n_features_in_: int
+
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
+        """Check the parameters and the shape of the images; there is nothing to learn.
+
+        Parameters
+        ----------
+        X : array-like of numbers, shape (n_samples, n_features)
+            Images, a row of pixels each.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X is not such an array, or a parameter is not as documented.
+        """
+        validate_data(self, X)
+        self._feature_names()
+        return self
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """The names of the features that come out, made of their places in the image.
+
+        Parameters
+        ----------
+        input_features : object
+            Ignored; part of scikit-learn's interface.
+
+        Returns
+        -------
+        ndarray of str objects, shape (n_features_out,)
+
+        Raises
+        ------
+        NotFittedError
+            If ``fit`` was not called: the shape of the images is not known before.
+        """
+        check_is_fitted(self, "n_features_in_")
+        return np.array(self._feature_names(), dtype=object)
+
+    @abstractmethod
+    def _feature_names(self) -> list[str]:
+        """Names for images of ``n_features_in_`` pixels, once the parameters are checked."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
+
+
+def images_at_once(X: NDArray[Any]) -> int:
+    """How many images of X, an array of shape (n, height·width), a block has at the most."""
+    return max(1, min(len(X), _BLOCK_IMAGES, _BLOCK_PIXELS // X.shape[1]))
+
+
+def image_blocks(
+    X: NDArray[Any], shape: tuple[int, int]
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Rows of X and the images in them, a block at a time, each in the memory of the last.
+
+    Parameters
+    ----------
+    X : ndarray of numbers, shape (n, height·width)
+        Of any real dtype and memory layout.
+    shape : tuple (height, width)
+        Pixels to each image.
+
+    Yields
+    ------
+    rows : slice
+        At most ``images_at_once(X)`` rows.
+    images : ndarray of float32, shape (len(rows), height, width)
+        Valid until the next block is asked for.
+
+    Raises
+    ------
+    ValueError
+        If X has values beyond float32.
+    """
+    memory = np.empty((images_at_once(X), X.shape[1]), dtype=np.float32)
+    for rows in gen_batches(len(X), len(memory)):
+        block = memory[: rows.stop - rows.start]
+        with np.errstate(over="ignore"):  # looked for, and named, below
+            block[:] = X[rows]
+        if not np.isfinite(block).all():
+            raise ValueError(
+                "X has values too large for float32: expected pixels of at most 3.4e38, either "
+                "side of 0. Scale them down first."
+            )
+        yield rows, block.reshape(-1, *shape)
+
+
+def resolve_shape(image_shape: Any, n_features: int) -> tuple[int, int]:
+    """Height and width of images of so many pixels.
+
+    Parameters
+    ----------
+    image_shape : tuple (height, width) of int, or None
+        None for square images; -1 for one of the two stands for what the other leaves.
+    n_features : int
+        Pixels to each image.
+
+    Returns
+    -------
+    height, width : int
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no such shape, or images of that shape have another number of pixels.
+
+    Examples
+    --------
+    >>> resolve_shape(None, 784), resolve_shape((-1, 10), 200)
+    ((28, 28), (20, 10))
+    """
+    if image_shape is None:
+        side = round(n_features**0.5)
+        if side * side != n_features:
+            raise ValueError(
+                "X must hold square images where image_shape is None, so a square number of "
+                f"features. Got {n_features} features instead. Pass image_shape=(height, width)."
+            )
+        return side, side
+    if np.shape(image_shape) != (2,):
+        raise ValueError(
+            f"image_shape must be (height, width) or None. Got {image_shape!r} instead."
+        )
+    for side in image_shape:
+        check_scalar(side, "each of image_shape", Integral, min_val=-1)
+    height, width = (int(side) for side in image_shape)
+    if height == -1 and width > 0:
+        height = n_features // width
+    elif width == -1 and height > 0:
+        width = n_features // height
+    if min(height, width) < 1 or height * width != n_features:
+        raise ValueError(
+            f"X must have height·width features for image_shape={image_shape!r}. Got {n_features} "
+            "features instead. Pass the height and width of the images in X."
+        )
+    return height, width

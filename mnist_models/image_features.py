@@ -1,0 +1,309 @@
+"""Images straightened, and images described by the directions of their edges."""
+
+from numbers import Integral, Real
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_scalar, validate_data
+
+from mnist_models._images import ImageTransformer, image_blocks, images_at_once, resolve_shape
+from mnist_models._names import check_name
+
+# Dalal and Triggs cut normalized values there. Nothing exceeds 1.
+_CLIPS = {"L1-sqrt": 1.0, "L2": 1.0, "L2-Hys": 0.2}
+
+
+class Deskew(ImageTransformer):
+    """Straighten the writing in each image and bring it to the middle.
+
+    Slanted writing is sheared upright [1]_: each row of pixels moves sideways in proportion to its
+    height over the middle, as far as takes away the covariance of mass across and down. The centre
+    of mass comes to the middle of the frame. Pixels are resampled once, bilinearly.
+
+    Mass is what exceeds an image's least value, which is taken for paper and surrounds the frame:
+    in other units (0 to 255, -1 to 1) the answer is the same. Slants are undone up to 45 degrees;
+    what slants further is a stroke that lies. A blank or constant image stays as it is.
+
+    Parameters
+    ----------
+    image_shape : tuple (height, width) of int or None, default=None
+        Pixels to each image; -1 for one of the two stands for what the other leaves. None is for
+        square images.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of pixels seen during ``fit``. Nothing else is learned: ``transform`` works unfitted.
+    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+        Their names, where X had names.
+
+    References
+    ----------
+    .. [1] Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document
+       recognition", Proceedings of the IEEE 86 (1998), section III.A: "deslanted" images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mnist_models import Deskew
+    >>> leaning = 9 * np.fliplr(np.eye(5, dtype=np.uint8))
+    >>> Deskew().transform(leaning.reshape(1, 25)).reshape(5, 5)
+    array([[0, 0, 9, 0, 0],
+           [0, 0, 9, 0, 0],
+           [0, 0, 9, 0, 0],
+           [0, 0, 9, 0, 0],
+           [0, 0, 9, 0, 0]], dtype=uint8)
+    """
+
+    def __init__(self, image_shape: tuple[int, int] | None = None) -> None:
+        self.image_shape = image_shape
+
+    def transform(self, X: ArrayLike) -> NDArray[np.uint8] | NDArray[np.float32]:
+        """Straighten and centre each image.
+
+        Parameters
+        ----------
+        X : array-like of numbers, shape (n_samples, n_features)
+            Images, a row of pixels each, of any real dtype; finite in float32.
+
+        Returns
+        -------
+        ndarray, shape (n_samples, n_features)
+            uint8, rounded, where X is uint8; otherwise float32.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X is not such an array, or ``image_shape`` does not fit it.
+        """
+        from mnist_models._deskew_kernels import deskew_images
+
+        images = validate_data(self, X, reset=False)
+        shape = resolve_shape(self.image_shape, images.shape[1])
+        whole = images.dtype == np.uint8
+        answer = np.empty(images.shape, dtype=np.uint8 if whole else np.float32)
+        straight = np.empty((images_at_once(images), *shape), dtype=np.float32)
+        for rows, block in image_blocks(images, shape):
+            deskew_images(block, straight)
+            upright = straight[: len(block)].reshape(len(block), -1)
+            answer[rows] = np.rint(upright, out=upright) if whole else upright
+        return answer
+
+    def _feature_names(self) -> list[str]:
+        height, width = resolve_shape(self.image_shape, self.n_features_in_)
+        return [f"pixel{r}_{c}" for r in range(height) for c in range(width)]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["uint8", "float32"]
+        return tags
+
+
+class HogFeatures(ImageTransformer):
+    """Describe each image by histograms of oriented gradients.
+
+    Windows of ``cell_size`` pixels stand every ``stride`` pixels on the image. In each, edges are
+    sorted by their direction, and their strengths averaged over the window (the lengths of the
+    gradients, which are central differences); that is normalized over blocks of windows [1]_.
+    Windows stand whole in the image, the first in its upper left corner; pixels right of or below
+    the last are not read.
+
+    Multiplying an image by a positive number, or adding one, changes nothing but roundings. A blank
+    image, and a blank block, is all 0.
+
+    Parameters
+    ----------
+    image_shape : tuple (height, width) of int or None, default=None
+        Pixels to each image; -1 for one of the two stands for what the other leaves. None is for
+        square images.
+    orientations : int, default=8
+        Directions, spaced evenly over a full turn where ``signed``, otherwise over a half.
+    signed : bool, default=True
+        Whether an edge from dark to light is told from one from light to dark.
+    interpolate : bool, default=True
+        Whether an edge is shared, in linear proportion, by the two directions nearest to it, and
+        counts in a window the less the farther it is from the middle (a triangle ``cell_size``
+        pixels wide across, and one down). Otherwise it counts whole in its window, for the last
+        direction not past it.
+    cell_size : int, default=7
+        Height and width of a window, in pixels.
+    stride : int, default=3
+        Pixels from one window to the next, 1 to ``cell_size``. Below ``cell_size`` they overlap.
+    block_size : int, default=1
+        Height and width of a block, in windows. Blocks stand at every window and overlap; a window
+        appears anew in each of its blocks.
+    block_norm : {"L1-sqrt", "L2", "L2-Hys"}, default="L1-sqrt"
+        ``"L2"`` divides a block by its Euclidean length; ``"L2-Hys"`` then cuts values at 0.2 and
+        divides by the length again; ``"L1-sqrt"`` divides by the sum and takes the square root.
+    epsilon : float, default=0.01
+        Share of the image's contrast (its greatest value less its least) that is added to each
+        block's sum, or in squares to its length, so that faint blocks stay faint; at least 1e-12.
+    dtype : {"float32", "uint8"}, default="float32"
+        ``"float32"`` gives values in [0, 1]; ``"uint8"`` 255 times that, rounded.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of pixels seen during ``fit``. Nothing else is learned: ``transform`` works unfitted.
+    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+        Their names, where X had names.
+
+    Notes
+    -----
+    ``HogFeatures(signed=False, interpolate=False, cell_size=c, stride=c, epsilon=1e-5)`` gives, on
+    images that span 0 to 1, what scikit-image's ``hog`` gives for ``pixels_per_cell=(c, c)``, where
+    c is even; ``block_size`` is its ``cells_per_block``, ``block_norm`` the same.
+
+    References
+    ----------
+    .. [1] N. Dalal, B. Triggs, "Histograms of oriented gradients for human detection", CVPR 2005.
+
+    Examples
+    --------
+    Dark left of light is an edge whose gradient points right, along the first direction:
+
+    >>> import numpy as np
+    >>> from mnist_models import HogFeatures
+    >>> half = np.repeat([[0, 0, 0, 0, 1, 1, 1, 1]], 8, axis=0)
+    >>> hog = HogFeatures(orientations=4, cell_size=8, stride=8, dtype="uint8")
+    >>> hog.fit_transform(half.reshape(1, 64))
+    array([[252,   0,   0,   0]], dtype=uint8)
+    >>> hog.get_feature_names_out()[0]
+    'cell0_0_orientation0'
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int] | None = None,
+        *,
+        orientations: int = 8,
+        signed: bool = True,
+        interpolate: bool = True,
+        cell_size: int = 7,
+        stride: int = 3,
+        block_size: int = 1,
+        block_norm: Literal["L1-sqrt", "L2", "L2-Hys"] = "L1-sqrt",
+        epsilon: float = 0.01,
+        dtype: Literal["float32", "uint8"] = "float32",
+    ) -> None:
+        self.image_shape = image_shape
+        self.orientations = orientations
+        self.signed = signed
+        self.interpolate = interpolate
+        self.cell_size = cell_size
+        self.stride = stride
+        self.block_size = block_size
+        self.block_norm = block_norm
+        self.epsilon = epsilon
+        self.dtype = dtype
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float32] | NDArray[np.uint8]:
+        """Describe each image.
+
+        Parameters
+        ----------
+        X : array-like of numbers, shape (n_samples, n_features)
+            Images, a row of pixels each, of any real dtype; finite in float32.
+
+        Returns
+        -------
+        ndarray of ``dtype``, shape (n_samples, n_features_out)
+            Blocks row by row; in a block its windows row by row; in a window the directions.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X is not such an array, a parameter is not as documented, or the images are too small
+            for one block.
+        """
+        from mnist_models._hog_kernels import hog_images
+
+        images = validate_data(self, X, reset=False)
+        grid = self._grid(images.shape[1])
+        answer = np.empty((len(images), grid.n_features), dtype=self.dtype)
+        whole = answer.dtype == np.uint8
+        shares = np.empty((images_at_once(images), grid.n_features), dtype=np.float32)
+        for rows, block in image_blocks(images, grid.image_shape):
+            features = shares[: len(block)] if whole else answer[rows]
+            hog_images(
+                block,
+                int(self.orientations),
+                bool(self.signed),
+                bool(self.interpolate),
+                grid.rows,
+                grid.columns,
+                int(self.block_size),
+                self.block_norm == "L1-sqrt",
+                _CLIPS[self.block_norm],
+                float(self.epsilon),
+                features,
+            )
+            if whole:
+                answer[rows] = np.rint(np.multiply(features, 255, out=features), out=features)
+        return answer
+
+    def _feature_names(self) -> list[str]:
+        grid = self._grid(self.n_features_in_)
+        inside = range(self.block_size)
+        return [
+            (f"block{top}_{left}_" if self.block_size > 1 else "")
+            + f"cell{top + down}_{left + across}_orientation{o}"
+            for top in range(grid.rows.shape[1] - self.block_size + 1)
+            for left in range(grid.columns.shape[1] - self.block_size + 1)
+            for down in inside
+            for across in inside
+            for o in range(self.orientations)
+        ]
+
+    def _grid(self, n_features: int) -> "_Grid":
+        """Where windows stand on images of so many pixels, once the parameters are checked."""
+        self._check_parameters()
+        height, width = shape = resolve_shape(self.image_shape, n_features)
+        least = self.cell_size + (self.block_size - 1) * self.stride
+        if min(height, width) < least:
+            raise ValueError(
+                f"Images must be at least {least}x{least} pixels to hold a block of block_size="
+                f"{self.block_size} windows of cell_size={self.cell_size} every stride="
+                f"{self.stride} pixels. Got {height}x{width} instead. Choose smaller windows."
+            )
+        rows, columns = (
+            _windows(length, self.cell_size, self.stride, self.interpolate) for length in shape
+        )
+        n_blocks = np.prod([side.shape[1] - self.block_size + 1 for side in (rows, columns)])
+        return _Grid(shape, rows, columns, int(n_blocks * self.block_size**2 * self.orientations))
+
+    def _check_parameters(self) -> None:
+        for name in ("orientations", "cell_size", "stride", "block_size"):
+            most = self.cell_size if name == "stride" else None
+            check_scalar(getattr(self, name), name, Integral, min_val=1, max_val=most)
+        for name in ("signed", "interpolate"):
+            check_scalar(getattr(self, name), name, (bool, np.bool_))
+        check_scalar(self.epsilon, "epsilon", Real, min_val=1e-12)
+        if not np.isfinite(self.epsilon):
+            raise ValueError(f"epsilon must be finite. Got {self.epsilon} instead.")
+        check_name(self.block_norm, _CLIPS, "block_norm")
+        check_name(self.dtype, ("float32", "uint8"), "dtype")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"] if self.dtype == "float32" else []
+        return tags
+
+
+class _Grid(NamedTuple):
+    """Where windows stand: the weight of each row or column of pixels in each one of windows."""
+
+    image_shape: tuple[int, int]
+    rows: NDArray[np.float64]  # (height, windows down)
+    columns: NDArray[np.float64]  # (width, windows across)
+    n_features: int
+
+
+def _windows(length: int, size: int, stride: int, triangular: bool) -> NDArray[np.float64]:
+    """The (length, n_windows) weights of the pixels of a line in the windows over it, sums 1."""
+    middles = np.arange(0, length - size + 1, stride) + (size - 1) / 2
+    distance = np.abs(np.arange(length)[:, None] - middles)
+    height = (size + 1) / 2 - distance if triangular else 1.0
+    weights: NDArray[np.float64] = np.where(distance < size / 2, height, 0.0)
+    return weights / weights.sum(axis=0)
