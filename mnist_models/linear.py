@@ -1,5 +1,190 @@
-"""Logistic regression: scikit-learn's own."""
+"""Logistic regression: scikit-learn's own model, with a solver that knows its data."""
 
-from sklearn.linear_model import LogisticRegression
+import warnings
+from typing import Any, Self
 
-__all__ = ["LogisticRegression"]
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from scipy.linalg import LinAlgError
+from sklearn import get_config, linear_model
+from sklearn.base import _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from mnist_models._blas_threads import blas_threads_as_workers
+from mnist_models._softmax_loss import LinearSoftmax, row_tasks
+from mnist_models._softmax_solver import BreakdownError, Solution, minimize
+
+# float32 holds these exactly. Every other dtype becomes float64, as in scikit-learn.
+_EXACT_IN_FLOAT32 = (np.float16, np.int8, np.uint8, np.int16, np.uint16, np.bool_)
+
+
+class LogisticRegression(linear_model.LogisticRegression):
+    """scikit-learn's ``LogisticRegression``, many times faster on dense data with many rows.
+
+    Parameters, attributes, methods and the model itself are those of
+    :class:`sklearn.linear_model.LogisticRegression`. With its default solver and penalty, dense X
+    and at least as many rows as columns, ``fit`` minimises the same objective by L-BFGS that
+    starts from the inverse of the data's Gram matrix instead of a multiple of the identity, and
+    reads X once an iteration. In every other case (sparse or wide X, another solver or penalty,
+    ``C=np.inf``, callbacks, array API dispatch), and should rounding defeat it, scikit-learn's
+    own ``fit`` runs.
+
+    What differs from scikit-learn's, beside the time:
+
+    - It stops later. ``tol`` bounds the gradient, as there, and also what the objective may still
+      have to fall, as a share of itself: 1e-4 by default, by a cautious estimate.
+    - 8- and 16-bit integers, booleans and float16 become float32, which holds them exactly, where
+      scikit-learn makes float64 of them; ``coef_`` is float32 then. float32 X is never copied,
+      whatever its memory order.
+    - The same data give the same bits, whatever the number of threads. There are as many as BLAS
+      has (``threadpoolctl`` sets that), each using BLAS on its own meanwhile.
+
+    Parameters are documented with scikit-learn's class.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (n_classes,)
+        The labels, sorted.
+    coef_ : ndarray of float32 or float64, shape (1, n_features) or (n_classes, n_features)
+        The coefficients, one row for two classes; of the dtype that X was fitted in.
+    intercept_ : ndarray of coef_'s dtype, shape (1,) or (n_classes,)
+        Zeros with ``fit_intercept=False``.
+    n_iter_ : ndarray of int32, shape (1,)
+        Iterations done.
+    n_features_in_ : int
+        Number of features seen during ``fit``.
+    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+        Their names, where X had names.
+
+    Examples
+    --------
+    >>> from mnist_models import LogisticRegression, load_sample_digits
+    >>> digits = load_sample_digits()
+    >>> model = LogisticRegression(C=0.1).fit(digits.data / 255, digits.target)
+    >>> model.coef_.shape, model.score(digits.data / 255, digits.target) > 0.9
+    ((10, 784), True)
+    """
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Find the coefficients.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of numbers, shape (n_samples, n_features)
+            Finite values.
+        y : array-like, shape (n_samples,)
+            A label for each row, of at least two classes.
+        sample_weight : array-like of numbers, shape (n_samples,), default=None
+            The weight of each row; 1 where not given.
+
+        Returns
+        -------
+        self : LogisticRegression
+
+        Raises
+        ------
+        ValueError
+            If X, y, sample_weight or a parameter is not as documented.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If ``max_iter`` iterations were not enough.
+        """
+        if not (self._is_covered(X) and self._fit_by_gram(X, y, sample_weight)):
+            super().fit(X, y, sample_weight)
+        return self
+
+    def _is_covered(self, X: Any) -> bool:
+        """Whether our solver is for these settings; of some others scikit-learn warns."""
+        return bool(
+            self.solver == "lbfgs"
+            and self.penalty == "deprecated"
+            and self.l1_ratio == 0
+            and np.isfinite(self.C)
+            and not self.dual
+            and self.n_jobs is None
+            and not sparse.issparse(X)
+            and not hasattr(self, "_skl_callbacks")
+            and not get_config()["array_api_dispatch"]
+        )
+
+    def _fit_by_gram(self, X: Any, y: Any, sample_weight: Any) -> bool:
+        """Fit with our solver, or return False with nothing learnt where that one does not do."""
+        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32, *_EXACT_IN_FLOAT32])
+        check_classification_targets(y)
+        classes, codes = np.unique(y, return_inverse=True)
+        n, d = X.shape
+        if d > n or len(classes) < 2:
+            return False
+        if X.dtype.type in _EXACT_IN_FLOAT32:
+            X = X.astype(np.float32)
+        weight = self._row_weights(X, y, sample_weight, classes, codes)
+        start = self._start(len(classes), d)
+        if weight is None or start is None:
+            return False
+        total = float(weight.sum())
+        with blas_threads_as_workers(len(list(row_tasks(n, d)))) as run:
+            problem = LinearSoftmax(
+                X,
+                codes,
+                (weight / total).astype(X.dtype),
+                len(start),
+                self.fit_intercept,
+                1 / (self.C * total),
+                run,
+            )
+            try:
+                solution = minimize(problem, start, tol=self.tol, max_iter=self.max_iter)
+            except (BreakdownError, LinAlgError):
+                return False
+        coef = solution.W.astype(X.dtype)
+        if not np.isfinite(coef).all():
+            return False
+        self.classes_ = classes
+        self.coef_ = coef[:, :d]
+        self.intercept_ = coef[:, d] if self.fit_intercept else np.zeros(len(coef), X.dtype)
+        self.n_iter_ = np.array([solution.n_iter], dtype=np.int32)
+        self._report(solution)
+        return True
+
+    def _row_weights(
+        self, X: Any, y: Any, sample_weight: Any, classes: NDArray[Any], codes: NDArray[np.intp]
+    ) -> NDArray[np.float64] | None:
+        """Sample weight times class weight; None where the objective has no minimum for them."""
+        weight: NDArray[np.float64] = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        if self.class_weight is not None:
+            of_class = compute_class_weight(
+                self.class_weight, classes=classes, y=y, sample_weight=weight
+            )
+            weight = weight * of_class[codes]
+        return weight if weight.min() >= 0 and weight.max() > 0 else None
+
+    def _start(self, n_classes: int, d: int) -> NDArray[np.float64] | None:
+        """The coefficients to start from; None where those of the last fit have another shape."""
+        shape = (1 if n_classes == 2 else n_classes, d)
+        W = np.zeros((shape[0], d + self.fit_intercept))
+        if self.warm_start and hasattr(self, "coef_"):
+            if self.coef_.shape != shape:
+                return None
+            W[:, :d] = self.coef_
+            if self.fit_intercept:
+                W[:, d] = self.intercept_
+        return W
+
+    def _report(self, solution: Solution) -> None:
+        if self.verbose:
+            print(f"{solution.n_iter} iterations, objective {solution.value:.6g}")
+        if not solution.converged:
+            warnings.warn(
+                f"lbfgs failed to converge after {solution.n_iter} iteration(s) (max_iter): the "
+                "objective could still fall by more than tol allows. Increase max_iter, or scale "
+                "the columns of X (see sklearn.preprocessing).",
+                ConvergenceWarning,
+                stacklevel=4,
+            )

@@ -20,13 +20,25 @@ ORDER = [
     "_files",
     "_quiet",
     "_progress",
+    "_compiled",
     "_idx",
     "_mnist",
     "_frames",
     "_pixels",
     "datasets",
+    "_images",
+    "_deskew_kernels",
+    "_hog_kernels",
+    "image_features",
     "preprocessing",
+    "_blas_threads",
+    "_softmax_loss",
+    "_gram",
+    "_softmax_solver",
     "linear",
+    "_levels",
+    "_forest_kernels",
+    "_counted_tree",
     "forest",
     "_network_input",
     "_keras",
@@ -55,8 +67,12 @@ MODULES = {
 
 def _imports(path: Path) -> set[str]:
     """The modules of the package that a file imports, anywhere in it."""
+    return _imported_by(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def _imported_by(tree: ast.AST) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -92,6 +108,23 @@ def test_tensorflow_is_touched_in_one_file_and_only_inside_functions(module: str
     assert imported(tree.body) == set()
     if module != "_keras":
         assert imported([n for n in ast.walk(tree) if isinstance(n, ast.stmt)]) == set()
+
+
+_KERNELS = [m for m, p in MODULES.items() if "import kernel" in p.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("module", _KERNELS)
+def test_kernels_call_kernels_of_their_own_file_only(module: str) -> None:
+    assert _imports(MODULES[module]) == {"_compiled"}
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_numba_is_loaded_only_inside_functions(module: str) -> None:
+    loads_numba = {"_compiled", *_KERNELS, "_counted_tree"}
+    if module not in loads_numba:
+        tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+        top = ast.Module([n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)], [])
+        assert not _imported_by(top) & loads_numba
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
