@@ -1,4 +1,4 @@
-"""Two ways of doing one thing, timed in turn."""
+"""Two ways of doing one thing, timed in turn; and one thing in a process of its own."""
 
 import statistics
 import subprocess
@@ -7,6 +7,14 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+# Prepended to the code of a fresh process: prints a number for the caller to read.
+_PEAK = (
+    "def peak_mb():\n"
+    "    import re\n"
+    "    status = open('/proc/self/status').read()\n"
+    "    return int(re.search(r'VmHWM:\\s+(\\d+) kB', status)[1]) / 1024\n"
+)
+
 
 class Row(NamedTuple):
     """One comparison: medians in seconds, and how many times ours goes into theirs."""
@@ -14,6 +22,7 @@ class Row(NamedTuple):
     what: str
     ours: float
     theirs: float
+    note: str = ""
 
     @property
     def ratio(self) -> float:
@@ -21,16 +30,24 @@ class Row(NamedTuple):
 
 
 def alternate(
-    what: str, ours: Callable[[], object], theirs: Callable[[], object], repeats: int
+    what: str,
+    ours: Callable[[], object],
+    theirs: Callable[[], object],
+    repeats: int,
+    note: Callable[[object, object], str] = lambda ours, theirs: "",
 ) -> Row:
-    """Time A, B, A, B, ...: whatever else the machine does meets both alike."""
+    """Time A, B, A, B, ...: whatever else the machine does meets both alike.
+
+    ``note`` says something of what the two came to, last time.
+    """
     times: tuple[list[float], list[float]] = ([], [])
+    results: list[object] = [None, None]
     for _ in range(repeats):
-        for job, seconds in zip((ours, theirs), times, strict=True):
+        for i, job in enumerate((ours, theirs)):
             start = time.perf_counter()
-            job()
-            seconds.append(time.perf_counter() - start)
-    return Row(what, statistics.median(times[0]), statistics.median(times[1]))
+            results[i] = job()
+            times[i].append(time.perf_counter() - start)
+    return Row(what, statistics.median(times[0]), statistics.median(times[1]), note(*results))
 
 
 def in_a_fresh_process(code: str) -> Callable[[], object]:
@@ -39,23 +56,36 @@ def in_a_fresh_process(code: str) -> Callable[[], object]:
 
 
 class Cost(NamedTuple):
-    """What a command took: seconds, and megabytes at its peak."""
+    """What a job took: seconds, and megabytes at its peak."""
 
-    command: str
+    what: str
     seconds: float
     peak_mb: float
+    result: float | None = None
 
 
 def cost_of_command(*words: str) -> Cost:
     """Run one command of ours to its end. The peak is Linux's, of this process alone."""
     code = (
-        "import re, sys; from mnist_models.cli import main; code = main(sys.argv[1:]); "
-        "peak = re.search(r'VmHWM:\\s+(\\d+) kB', open('/proc/self/status').read()); "
-        "print(peak[1], file=sys.stderr); sys.exit(code)"
+        _PEAK + "import sys; from mnist_models.cli import main; code = main(sys.argv[1:])\n"
+        "print(peak_mb(), file=sys.stderr); sys.exit(code)"
     )
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", code, *words], check=True, capture_output=True, text=True
     )
     seconds = time.perf_counter() - start
-    return Cost(" ".join(words), seconds, int(done.stderr.split()[-1]) / 1024)
+    return Cost(" ".join(words), seconds, float(done.stderr.split()[-1]))
+
+
+def cost_of_call(what: str, prepare: str, call: str, result: str = "None") -> Cost:
+    """Time one call in a fresh process, and evaluate an expression behind it."""
+    code = (
+        f"{_PEAK}{prepare}\nimport time; start = time.perf_counter()\n{call}\n"
+        f"print(time.perf_counter() - start, peak_mb(), {result})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True, text=True
+    )
+    seconds, peak, found = done.stdout.split()[-3:]
+    return Cost(what, float(seconds), float(peak), None if found == "None" else float(found))

@@ -69,7 +69,7 @@ def run_train(options: Namespace) -> int:
     dataset = load_data(options.data)
     if options.model == "network":
         _load_tensorflow()
-    model = make_model(options.model, random_state=options.seed)
+    model = make_model(options.model, recipe=options.recipe, random_state=options.seed)
     save_model(model.fit(dataset.data, dataset.target), options.output)
     print(f"{options.output}: {options.model} fitted on {len(dataset)} images of {dataset.name}")
     return 0
@@ -148,7 +148,9 @@ def _compare(options: Namespace, names: list[str]) -> Comparison:
     X_train, X_test, y_train, y_test = dataset.split("official" if own else "report")
     if "network" in names:
         _load_tensorflow()
-    models = {name: make_model(name, random_state=options.seed) for name in names}
+    models = {
+        name: make_model(name, recipe=options.recipe, random_state=options.seed) for name in names
+    }
     if "forest" in models:
         models["forest"].set_params(classify__n_jobs=-1)  # the others use every core unasked
     return compare(

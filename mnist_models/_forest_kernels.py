@@ -25,8 +25,8 @@ def _record(**fields: str) -> np.dtype[Any]:
 _SMALLEST = {"min_samples_split": "i8", "min_samples_leaf": "i8", "min_weight_leaf": "f8"}
 _LARGEST = {"max_features": "i8", "max_depth": "i8"}
 RULES = _record(entropy="?", min_impurity_decrease="f8", seed="u8", **_LARGEST, **_SMALLEST)
-# A grown node; -1 and -2 are scikit-learn's. A split parts levels up to `low` from those from `high`
-# on; the node has none in between.
+# A grown node; -1 and -2 are scikit-learn's. A split parts levels up to `low` from those from
+# `high` on; the node has none in between.
 _SPLIT_FIELDS = {"feature": "i8", "low": "u1", "high": "u1"}
 _NODE_FIELDS = {"left": "i8", "right": "i8", "impurity": "f8", "n_rows": "i8", "weight": "f8"}
 NODE = _record(**_NODE_FIELDS, **_SPLIT_FIELDS, more_left="?")

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from mnist_models import _commands
 from mnist_models.models import MODEL_NAMES
+from mnist_models.preprocessing import RECIPES
 
 _BAD_INPUT, _INTERRUPTED, _CLOSED_PIPE = 2, 130, 141
 _INTERRUPTED_MESSAGE = "mnist-models: interrupted"
@@ -154,6 +155,12 @@ def _add_data_options(command: argparse.ArgumentParser) -> None:
         metavar="sample|mnist|FOLDER",
         help="the embedded digits, all of MNIST, or a folder of IDX files under MNIST's names, "
         "whose t10k files are then the test set (default: sample)",
+    )
+    command.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        default="report",
+        help="standardized pixels, or what reads digits best (default: report)",
     )
     command.add_argument("--seed", type=_count, default=0, help="seed (default: 0)")
 

@@ -270,8 +270,10 @@ class HogFeatures(ImageTransformer):
         rows, columns = (
             _windows(length, self.cell_size, self.stride, self.interpolate) for length in shape
         )
-        n_blocks = np.prod([side.shape[1] - self.block_size + 1 for side in (rows, columns)])
-        return _Grid(shape, rows, columns, int(n_blocks * self.block_size**2 * self.orientations))
+        down, across = (side.shape[1] - self.block_size + 1 for side in (rows, columns))
+        # in Python's whole numbers, which do not wrap around
+        n_features = down * across * int(self.block_size) ** 2 * int(self.orientations)
+        return _Grid(shape, rows, columns, n_features)
 
     def _check_parameters(self) -> None:
         for name in ("orientations", "cell_size", "stride", "block_size"):

@@ -16,11 +16,11 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 from sklearn.base import is_classifier
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from mnist_models._files import atomic_writer
-from mnist_models._model_parts import Arrays, Part, decode, encode
+from mnist_models._model_parts import Part, decode, encode
+from mnist_models._part_checks import Arrays
 from mnist_models.exceptions import ModelFormatError
 
 _FORMAT = 1
@@ -44,9 +44,12 @@ def save_model(model: Any, path: str | PathLike[str]) -> None:
     Parameters
     ----------
     model : classifier or Pipeline
-        One of the three classifiers, or a Pipeline of :func:`make_model`, fitted. Networks of
-        one's own (``build_fn``) are code and are refused. Not kept is what predictions do not
-        need: ``n_jobs``, ``verbose``, ``warm_start``, a Pipeline's ``memory``, out-of-bag scores.
+        One of the three classifiers, or a Pipeline of :func:`make_model`, fitted. Before the
+        classifier may stand what :func:`make_preprocessor` is made of, in Pipelines nested up to 8
+        deep. scikit-learn's own LogisticRegression and RandomForestClassifier are saved too, and
+        come back as those of this package. Networks of one's own (``build_fn``) are code and are
+        refused. Not kept is what predictions do not need: ``n_jobs``, ``verbose``,
+        ``warm_start``, a Pipeline's ``memory``, out-of-bag scores.
     path : str or path-like
         The file. It is replaced in one step; if anything fails, an old one stays as it was.
 
@@ -56,7 +59,10 @@ def save_model(model: Any, path: str | PathLike[str]) -> None:
         If the model, or a parameter of it, is none that plain data can give back (as a
         RandomState instance is not).
     NotFittedError
-        If the model is not fitted.
+        If the model, or a step of it, is not fitted.
+    ModelFormatError
+        If it is beyond what a file may describe: Pipelines nested deeper, or a step that takes or
+        makes more than 16,777,216 features.
     OSError
         If the file cannot be written.
 
@@ -78,14 +84,9 @@ def save_model(model: Any, path: str | PathLike[str]) -> None:
         raise TypeError(
             f"model must be a classifier or a Pipeline that ends in one. Got {model!r}."
         )
-    steps = model.steps if isinstance(model, Pipeline) else [("", model)]
-    arrays: Arrays = {}
-    described = []
-    for number, (name, estimator) in enumerate(steps):
-        part = encode(estimator)
-        described.append({"name": name, "kind": part.kind, "settings": part.settings})
-        arrays |= {f"{number}/{key}": np.ascontiguousarray(a) for key, a in part.arrays.items()}
-    manifest = {"format": _FORMAT, "pipeline": isinstance(model, Pipeline), "steps": described}
+    part = encode(model)
+    arrays = {name: np.ascontiguousarray(array) for name, array in part.arrays.items()}
+    manifest = {"format": _FORMAT, "kind": part.kind, "settings": part.settings}
     text = json.dumps(manifest)
     metadata = {"mnist_models": text, "sha256": _fingerprint(text, arrays)}
     content = safetensors.numpy.save(arrays, metadata)
@@ -126,15 +127,10 @@ def load_model(path: str | PathLike[str]) -> Any:
     content = Path(path).read_bytes()
     try:
         manifest, arrays = _read(content)
-        parts = [
-            Part(step["kind"], step["settings"], _arrays_of(number, arrays))
-            for number, step in enumerate(manifest["steps"])
-        ]
-        estimators = [decode(part) for part in parts]
-        _check_order(estimators, manifest["pipeline"])
-        names = [str(step["name"]) for step in manifest["steps"]]
-        steps = list(zip(names, estimators, strict=True))
-        return Pipeline(steps) if manifest["pipeline"] else estimators[0]
+        model, width = decode(Part(manifest["kind"], manifest["settings"], arrays))
+        if width is not None:
+            raise ModelFormatError(f"expected a classifier, found {type(model).__name__}")
+        return model
     except _NOT_AS_SAVED as error:
         # the checksum held, so whatever is missing or of a wrong type was written that way
         reason = f"missing {error}" if isinstance(error, KeyError) else str(error)
@@ -164,25 +160,6 @@ def _read(content: bytes) -> tuple[dict[str, Any], Arrays]:
     if manifest["format"] != _FORMAT:
         raise ModelFormatError(f"expected format {_FORMAT}, found {manifest['format']!r}")
     return manifest, arrays
-
-
-def _check_order(estimators: list[Any], pipeline: bool) -> None:
-    """Raise unless transformers stand before one classifier, all for as many features."""
-    *before, last = estimators
-    if not is_classifier(last) or not all(hasattr(each, "transform") for each in before):
-        raise ModelFormatError(f"expected a classifier behind transformers, found {estimators}")
-    if before and not pipeline:
-        raise ModelFormatError(f"expected one classifier, found {len(estimators)} steps")
-    widths = {each.n_features_in_ for each in estimators}
-    if len(widths) > 1:
-        raise ModelFormatError(f"expected steps for as many features, found {sorted(widths)}")
-
-
-def _arrays_of(number: int, arrays: Arrays) -> Arrays:
-    prefix = f"{number}/"
-    return {
-        key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)
-    }
 
 
 def _fingerprint(text: str, arrays: Arrays) -> str:

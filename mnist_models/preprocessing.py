@@ -1,35 +1,40 @@
 """What happens to pixels before a classifier sees them."""
 
 from collections.abc import Iterator
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.pipeline import Pipeline
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mnist_models._names import check_name
+from mnist_models.image_features import Deskew, HogFeatures
 
-RECIPES = ("report",)
+Recipe = Literal["report", "accurate"]
+RECIPES = get_args(Recipe)
 
 # Rows worked on at a time: for 784 pixels 1.6 MB of float64, which stays in a core's cache.
 _BLOCK_ROWS = 256
 
 
-def make_preprocessor(recipe: Literal["report"] = "report") -> "Standardize":
+def make_preprocessor(recipe: Recipe = "report") -> "Standardize | Pipeline":
     """The transformer that a recipe puts before the classifier.
 
     Parameters
     ----------
-    recipe : {"report"}, default="report"
-        ``"report"`` standardizes every pixel, as the report did.
+    recipe : {"report", "accurate"}, default="report"
+        ``"report"`` standardizes every pixel, as the report did. ``"accurate"`` straightens each
+        image and describes it by 392 oriented gradients (:class:`Deskew`, then
+        ``HogFeatures(cell_size=9)``): an image at a time, with nothing to learn.
 
     Returns
     -------
     transformer
-        Unfitted; it takes 8-bit pixels, floats and DataFrames, images of any size and plain
-        tables, and returns float32.
+        Unfitted; it takes 8-bit pixels, floats and DataFrames, and returns float32. ``"report"``
+        takes plain tables too, ``"accurate"`` square images from 9 x 9 pixels up.
 
     Raises
     ------
@@ -43,9 +48,13 @@ def make_preprocessor(recipe: Literal["report"] = "report") -> "Standardize":
     >>> standardized = make_preprocessor("report").fit_transform(X)
     >>> standardized.dtype, abs(float(standardized.mean())) < 1e-6
     (dtype('float32'), True)
+    >>> make_preprocessor("accurate").fit_transform(X).shape
+    (1797, 392)
     """
     check_name(recipe, RECIPES, "recipe")
-    return Standardize()
+    if recipe == "report":
+        return Standardize()
+    return Pipeline([("deskew", Deskew()), ("hog", HogFeatures(cell_size=9))])
 
 
 class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mnist_models import Comparison, Evaluation, load_sample_digits
+from mnist_models import Comparison, Evaluation, load_idx, load_sample_digits
 from mnist_models._idx import idx_header
 from mnist_models.cli import main
 
@@ -299,6 +299,21 @@ def test_a_folders_own_test_set_is_its_test_set(capsys: Capture, folder: Path) -
     _, out, _ = _run(capsys, "evaluate", "logistic", "--data", folder, "--cv", 2, "--json")
     evaluation = Evaluation.from_dict(json.loads(out))
     assert (len(evaluation.y), len(evaluation.y_true)) == (240, 60)
+
+
+@pytest.mark.parametrize("name", ["logistic", "forest"])
+def test_the_accurate_recipe_from_train_to_predict(
+    capsys: Capture, folder: Path, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "accurate.model"
+    words = ("--data", folder, "--recipe", "accurate", "-o", path)
+    assert _run(capsys, "train", name, *words)[0] == 0
+    images = folder / "t10k-images-idx3-ubyte.gz"
+    code, out, err = _run(capsys, "predict", path, images)
+    assert (code, err) == (0, "")
+    labels = load_idx(images, folder / "t10k-labels-idx1-ubyte.gz").target
+    read = [int(line.split()[-1]) for line in out.splitlines()]
+    assert np.mean(np.array(read) == labels) > 0.95
 
 
 def test_train_does_not_train_when_it_could_not_save(capsys: Capture) -> None:

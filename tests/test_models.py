@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from sklearn.pipeline import Pipeline
 
@@ -13,8 +14,11 @@ from mnist_models import (
     make_model,
     search_space,
 )
+from mnist_models._counted_tree import CountedTree
+from mnist_models.preprocessing import RECIPES
+from tests.conftest import Split
 
-CLASSES = {
+CLASSES: dict[str, Any] = {
     "logistic": LogisticRegression,
     "forest": RandomForestClassifier,
     "network": SequentialClassifier,
@@ -25,9 +29,10 @@ def test_the_names() -> None:
     assert MODEL_NAMES == ("logistic", "forest", "network")
 
 
+@pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("name", MODEL_NAMES)
-def test_a_model_is_a_plain_pipeline(name: str) -> None:
-    model = make_model(name, random_state=3)
+def test_a_model_is_a_plain_pipeline(name: str, recipe: Any) -> None:
+    model = make_model(name, recipe=recipe, random_state=3)
     assert type(model) is Pipeline
     assert [step for step, _ in model.steps] == ["preprocess", "classify"]
     assert type(model[-1]) is CLASSES[name]
@@ -59,14 +64,47 @@ def test_memory_keeps_the_preprocessing(tmp_path: Any) -> None:
     assert model.predict([[0], [3]]).tolist() == [0, 1]
 
 
+def test_the_accurate_recipe_reads_better(digits: Split) -> None:
+    X_train, X_test, y_train, y_test = digits
+    for name, least in (("logistic", 0.97), ("forest", 0.97)):
+        accurate = make_model(name, recipe="accurate", random_state=0).fit(X_train, y_train)
+        report = make_model(name, random_state=0).fit(X_train, y_train)
+        assert accurate.score(X_test, y_test) >= max(least, report.score(X_test, y_test))
+
+
+def test_the_accurate_forest_counts(digits: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    grown = []
+
+    def note(tree: Any, *args: Any, grow: Any = CountedTree._fit, **kwargs: Any) -> Any:
+        grown.append(tree)
+        return grow(tree, *args, **kwargs)
+
+    monkeypatch.setattr(CountedTree, "_fit", note)
+    X_train, _, y_train, _ = digits
+    make_model("forest", recipe="accurate", n_estimators=3).fit(X_train, y_train)
+    assert len(grown) == 3
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_logistic_regression_works_in_float32(digits: Split, recipe: Any) -> None:
+    X_train, _, y_train, _ = digits
+    model = make_model("logistic", recipe=recipe).fit(X_train, y_train)
+    assert model[0].transform(X_train).dtype == np.float32
+    assert model[-1].coef_.dtype == np.float32
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("size", ["small", "large"])
-def test_a_search_space_names_parameters_that_exist(size: Any) -> None:
-    spaces = search_space(size=size, random_state=5)
+def test_a_search_space_names_parameters_that_exist(size: Any, recipe: Any) -> None:
+    spaces = search_space(size=size, recipe=recipe, random_state=5)
+    for name, space in zip(MODEL_NAMES, spaces, strict=True):
+        preprocess = make_model(name, recipe=recipe)[0]
+        assert repr(space["preprocess"]) == repr([preprocess])
     assert [type(space["classify"][0]) for space in spaces] == list(CLASSES.values())
     for space in spaces:
         classifier = space["classify"][0]
         assert classifier.random_state == 5
-        for key in space.keys() - {"classify"}:
+        for key in space.keys() - {"classify", "preprocess"}:
             assert key.removeprefix("classify__") in classifier.get_params()
 
 

@@ -1,0 +1,35 @@
+"""The digits that are measured on."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_models import fetch_mnist, load_sample_digits
+from mnist_models.exceptions import DatasetUnavailableError
+
+Pixels = NDArray[np.uint8]
+Labels = NDArray[Any]
+
+
+def training_digits(quick: bool) -> tuple[Pixels, Labels]:
+    """The report's 56,000; the embedded digits, over and over, where MNIST is not at hand."""
+    digits = load_sample_digits()
+    if quick:
+        return digits.data[:600], digits.target[:600]
+    try:
+        X_train, _, y_train, _ = fetch_mnist(download_if_missing=False).split("report")
+        return X_train, y_train
+    except DatasetUnavailableError:
+        return np.tile(digits.data, (31, 1)), np.tile(digits.target, 31)
+
+
+def shifted(X: Pixels, y: Labels, n: int) -> tuple[Pixels, Labels]:
+    """At least n rows: the images, then the images moved by a pixel each way, and so on."""
+    side = round(X.shape[1] ** 0.5)
+    images = X.reshape(-1, side, side)
+    moves = [(down, across) for down in range(-2, 3) for across in range(-2, 3)]
+    moves.sort(key=lambda move: abs(move[0]) + abs(move[1]))
+    copies = -(-n // len(X))
+    moved = [np.roll(images, move, axis=(1, 2)).reshape(len(X), -1) for move in moves[:copies]]
+    return np.concatenate(moved)[:n], np.tile(y, copies)[:n]

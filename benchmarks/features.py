@@ -1,0 +1,94 @@
+"""Deskewing and oriented gradients, against scikit-image and OpenCV."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.preprocessing import StandardScaler
+
+from benchmarks.digits import training_digits
+from benchmarks.measure import Cost, Row, alternate, cost_of_call
+from mnist_models import HogFeatures
+from mnist_models.preprocessing import Standardize
+
+# 4x4 windows every 2 pixels: 1,352 features, those that performance.md was measured with
+_FINE: dict[str, Any] = {"cell_size": 4, "stride": 2, "interpolate": False, "block_norm": "L2"}
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    """Ours against each peer that is installed."""
+    X, _ = training_digits(quick)
+    repeats = 1 if quick else 5
+    X32 = X.astype(np.float32)
+    yield alternate(
+        f"standardize {len(X):,} images (v. StandardScaler on float32)",
+        lambda: Standardize().fit_transform(X),
+        lambda: StandardScaler().fit_transform(X32),
+        repeats,
+    )
+    few = X[:500]
+    HogFeatures().transform(few)  # load what was compiled
+    settings: list[tuple[int, int, Any]] = [(4, 1, "L2"), (7, 2, "L2-Hys")]
+    for cell, block, norm in settings:
+        ours = HogFeatures(
+            signed=False, interpolate=False, cell_size=cell, stride=cell,
+            block_size=block, block_norm=norm, epsilon=1e-5 / 255,
+        )  # fmt: skip
+        yield alternate(
+            f"gradients of {len(few)} images, {cell}x{cell} cells, {block}x{block} blocks, {norm} "
+            "(v. scikit-image hog)",
+            lambda ours=ours: ours.transform(few),  # type: ignore[misc]
+            _skimage(few, cell, block, norm),
+            repeats,
+        )
+    many = X[:10_000]
+    like = HogFeatures(signed=False, cell_size=4, stride=4, block_size=2, block_norm="L2-Hys")
+    yield alternate(
+        f"gradients of {len(many):,} images, 1,152 features (v. OpenCV HOGDescriptor, one thread)",
+        lambda: like.transform(many),
+        _opencv(many),
+        repeats,
+    )
+
+
+def costs(quick: bool) -> Iterator[Cost]:
+    """The whole of MNIST's 70,000, once compiled; and compiling."""
+    X, _ = training_digits(quick)
+    every = np.resize(X, (len(X) if quick else 70_000, X.shape[1]))
+    prepare = (
+        "import numpy as np; from mnist_models import HogFeatures\n"
+        f"X = np.random.default_rng(0).integers(0, 256, ({len(every)}, 784), dtype=np.uint8)\n"
+        f"hog = HogFeatures(**{_FINE}); compact = HogFeatures(cell_size=9)\n"
+        "X[:, ::3] = 0\n"
+    )
+    warm = prepare + "hog.transform(Deskew().transform(X[:1]))\n"
+    for name in ("hog", "compact"):
+        yield cost_of_call(
+            f"Deskew and {'1,352' if name == 'hog' else '392'} gradient features of "
+            f"{len(every):,} noise images, one thread",
+            warm,
+            f"{name}.transform(Deskew().transform(X))",
+        )
+    compiling = "import os, tempfile; os.environ['NUMBA_CACHE_DIR'] = tempfile.mkdtemp()\n"
+    yield cost_of_call(
+        "the very first Deskew and HogFeatures: compiling",
+        compiling + prepare,
+        "hog.transform(Deskew().transform(X[:1]))",
+    )
+
+
+def _skimage(images: np.ndarray, cell: int, block: int, norm: str) -> Callable[[], object]:
+    from skimage.feature import hog
+
+    return lambda: [
+        hog(image.reshape(28, 28), 8, (cell, cell), (block, block), block_norm=norm)
+        for image in images
+    ]
+
+
+def _opencv(images: np.ndarray) -> Callable[[], object]:
+    import cv2
+
+    cv2.setNumThreads(1)
+    hog = cv2.HOGDescriptor((28, 28), (8, 8), (4, 4), (4, 4), 8)
+    return lambda: [hog.compute(image.reshape(28, 28)) for image in images]
