@@ -100,7 +100,9 @@ class RandomForestClassifier(ensemble.RandomForestClassifier):
         check_is_fitted(self)
         if self.n_outputs_ > 1 or issparse(X) or _num_samples(X) > _FEW_ROWS:
             return super().predict_proba(X)
-        rows = self._validate_X_predict(X)
+        rows = validate_data(self, X, dtype=np.float32, reset=False, ensure_all_finite="allow-nan")
+        if np.isnan(rows).any():  # whether they may be is for scikit-learn to say
+            return super().predict_proba(X)
         shares = np.zeros((len(rows), self.n_classes_))
         for tree in self.estimators_:
             shares += tree.tree_.predict(rows)
