@@ -17,8 +17,8 @@ _PARAMS: dict[str, Any] = {"n_jobs": 2, "random_state": 0}
 def rows(quick: bool) -> Iterator[Row]:
     """100 trees on two threads; one row's probabilities."""
     X, y = training_digits(quick)
-    RandomForestClassifier(1).fit(X[:500], y[:500])  # load what was compiled
     for pixels, repeats in ((X, 3), (Standardize().fit_transform(X), 3)):
+        RandomForestClassifier(1).fit(pixels[:500], y[:500])  # load what was compiled
         yield alternate(
             f"fit 100 trees on {len(X):,} digits, {pixels.dtype}, 2 threads (v. scikit-learn)",
             _fit(RandomForestClassifier(**_PARAMS), pixels, y),

@@ -34,7 +34,11 @@ class _Limit:
         with self._lock:
             if self._users == 0:
                 self._found = _numbers()
-                _set([1] * len(self._found))
+                try:
+                    _set([1] * len(self._found))
+                except BaseException:  # Ctrl-C, say: nobody is inside yet
+                    _try_to_set(self._found)
+                    raise
             self._users += 1
             return max(self._found, default=1)
 
@@ -43,7 +47,11 @@ class _Limit:
         with self._lock:
             self._users -= 1
             if self._users == 0:
-                _set(self._found)
+                try:
+                    _set(self._found)
+                except BaseException:
+                    _try_to_set(self._found)
+                    raise
 
 
 _LIMIT = _Limit()

@@ -14,10 +14,12 @@ import numba
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function on its first call, to run without Python's lock.
 
+    Division by 0 gives infinity or NaN, as in NumPy, and is no error.
+
     The compiled code is kept beside the source, or else in numba's own cache folder of the user
     (``NUMBA_CACHE_DIR`` names another). Where neither can be written, every process compiles anew.
     """
     try:
-        return numba.njit(function, cache=True, nogil=True)
+        return numba.njit(function, cache=True, nogil=True, error_model="numpy")
     except RuntimeError:  # numba's way to say that it found no folder to write into
-        return numba.njit(function, nogil=True)
+        return numba.njit(function, nogil=True, error_model="numpy")

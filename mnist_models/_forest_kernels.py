@@ -72,6 +72,7 @@ class _Desk(NamedTuple):
     levels: NDArray[np.uint8]  # and their levels
     keys: NDArray[np.uint64]  # 0, then level and place as one number each, in order
     ends: NDArray[np.uint32]  # where the keys of each level go
+    split: NDArray[Any]  # of length 1; a record does not keep its array alive
 
 
 @kernel
@@ -95,7 +96,7 @@ def grow_tree(
     """
     m = len(sample.rows)
     desk = _lay_out(by_row, by_column, rules, m, values.shape[1])
-    rule, split = rules[0], np.empty(1, _SPLIT)[0]
+    rule, split = rules[0], desk.split[0]
     stack = np.empty(m + 1, _BRANCH)
     all_weight = _add_up(sample, desk.totals)
     _push(stack[0], 0, m, 0, -1, False, _impurity(desk.totals, all_weight, rule.entropy), 0)
@@ -149,6 +150,7 @@ def _lay_out(by_row: Any, by_column: Any, rules: Any, m: int, n_classes: int) ->
         levels=np.empty(m, np.uint8),
         keys=np.zeros(m + 1, np.uint64),
         ends=np.empty(256, np.uint32),
+        split=np.empty(1, _SPLIT),
     )
 
 
@@ -343,8 +345,7 @@ def _try_feature(desk: _Desk, part: Sample, feature: int, n_inked: Any, split: A
     """Move rows to the right, those of the highest level first; try each split on the way."""
     totals, right, keys, rule = desk.totals, desk.right, desk.keys, desk.rules[0]
     least, lightest, entropy = rule.min_samples_leaf, rule.min_weight_leaf, rule.entropy
-    n, weight, weight_right = len(part.rows), 0.0, 0.0
-    squares_left, squares_right = 0.0, 0.0
+    n, weight, weight_right, squares_left, squares_right = len(part.rows), 0.0, 0.0, 0.0, 0.0
     for label in range(len(totals)):
         right[label] = 0.0
         weight += totals[label]
@@ -354,7 +355,8 @@ def _try_feature(desk: _Desk, part: Sample, feature: int, n_inked: Any, split: A
         low = keys[i] >> _LEVEL_SHIFT
         if low != high:
             n_right, weight_left = n_inked - i, weight - weight_right
-            if min(n_right, n - n_right) >= least and min(weight_left, weight_right) >= lightest:
+            lighter = min(weight_left, weight_right)
+            if min(n_right, n - n_right) >= least and lighter >= lightest and lighter > 0.0:
                 if entropy:
                     gain = _entropy_gain(desk, weight_left, weight_right)
                 else:
@@ -377,10 +379,8 @@ def _try_feature(desk: _Desk, part: Sample, feature: int, n_inked: Any, split: A
 def _gini_gain(
     squares_left: float, squares_right: float, weight_left: float, weight_right: float, split: Any
 ) -> float:
-    """Less the impurity that a split leaves, or -inf where a better one is known.
-
-    The score puts splits in the same order without a division, but for rounding.
-    """
+    """Less the impurity that a split leaves, or -inf where its score tells, but for rounding, that
+    a better one is known."""
     score = squares_left * weight_right + squares_right * weight_left
     across = weight_left * weight_right
     if score <= split.score * across * _CLOSE:

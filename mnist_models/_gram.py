@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError
 from scipy.linalg.lapack import get_lapack_funcs
 
-from mnist_models._softmax_loss import Float, Float64, LinearSoftmax, row_tasks, slices
+from mnist_models._softmax_loss import Float, Float64, LinearSoftmax, quiet, row_tasks, slices
 
 Preconditioner = Callable[[Float64], Float64]
 
@@ -75,7 +75,7 @@ class Curvature:
         n, d = self._problem.X.shape
         size = max(n // (2 * self._problem.n_outputs), 4 * d)
         share = curvature * self._length
-        total = share.sum(dtype=np.float64)
+        total = float(share.sum(dtype=np.float64))  # no NumPy scalar, which would make float64
         if total == 0:
             return np.zeros_like(self._gram)
         chance = np.minimum(1, share * (size / total))
@@ -98,6 +98,7 @@ class Curvature:
             )
         )
 
+    @quiet
     def _task_lengths(self, rows: slice, scale: Float) -> Float:
         length = np.empty(rows.stop - rows.start, dtype=scale.dtype)
         Z = np.empty((_BLOCK_ROWS, len(scale)), dtype=scale.dtype)
@@ -120,6 +121,7 @@ class Curvature:
             total += part
         return total
 
+    @quiet
     def _gram_task(self, rows: NDArray[np.intp], root: Float) -> Float:
         d, p = self._problem.X.shape[1], self._problem.shape[1]
         total = np.zeros((p, p), dtype=root.dtype)
@@ -166,7 +168,7 @@ def blocks_pay(n: int, d: int, n_outputs: int) -> bool:
 def _column_means(problem: LinearSoftmax) -> Float:
     mean = np.zeros(problem.X.shape[1])
     for part in problem.run(
-        lambda rows: problem.weight[rows] @ problem.X[rows], row_tasks(*problem.X.shape)
+        quiet(lambda rows: problem.weight[rows] @ problem.X[rows]), row_tasks(*problem.X.shape)
     ):
         mean += part
     return mean.astype(problem.X.dtype)

@@ -41,8 +41,8 @@ def find_levels(X: NDArray[Any]) -> Levels | None:
     -------
     Levels or None
         ``by_row``, shape (n, d), the number of each value; ``by_column``, shape (d, n), its
-        transpose, both C-ordered; ``values``, float32, shape (d, 256), the value that a number
-        stands for. None where a column has more than 256 values, one that is not finite, or two
+        transpose, both C-ordered; ``values``, float32, shape (d, up to 256), what a number stands
+        for. None where a column has more than 256 values, one that is not finite, or two
         that scikit-learn would not tell apart.
     """
     if X.dtype in (np.uint8, np.bool_):
@@ -50,7 +50,7 @@ def find_levels(X: NDArray[Any]) -> Levels | None:
         every = np.arange(MAX_LEVELS, dtype=np.float32)
         return Levels(by_row, _transposed(by_row), np.tile(every, (X.shape[1], 1)))
     by_row = np.empty(X.shape, dtype=np.uint8)
-    values = np.zeros((X.shape[1], MAX_LEVELS), dtype=np.float32)
+    values = np.zeros((X.shape[1], min(len(X), MAX_LEVELS)), dtype=np.float32)
     for columns in gen_batches(X.shape[1], _COLUMNS):
         with np.errstate(over="ignore"):  # infinite then, which is not numbered
             block = X[:, columns].astype(np.float32)

@@ -26,6 +26,11 @@ _MAX_TASKS = 16
 _TASK_SIZE = 1 << 18
 
 
+# What overflows shows as a number that is not finite, and scikit-learn's solver takes over. Threads
+# do not inherit the setting, so each task makes it.
+quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
+
 @dataclass(frozen=True)
 class LinearSoftmax:
     """The objective of logistic regression.
@@ -105,6 +110,7 @@ class LinearSoftmax:
         row_bytes = self.X.shape[1] * self.X.itemsize
         return slices(rows.start, rows.stop, max(64, _BLOCK_BYTES // row_bytes))
 
+    @quiet
     def _task(self, coef: Float, intercept: Float, rows: slice) -> tuple[float, Float64]:
         value, gradient = 0.0, np.zeros(self.shape)
         for block in self._blocks(rows):

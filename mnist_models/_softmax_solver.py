@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mnist_models._gram import Curvature, Preconditioner
-from mnist_models._softmax_loss import Float64, LinearSoftmax
+from mnist_models._softmax_loss import Float64, LinearSoftmax, quiet
 
 # Pairs of steps and gradient differences kept.
 _MEMORY = 50
@@ -58,6 +58,7 @@ class _Point:
     gradient: Float64
 
 
+@quiet
 def minimize(problem: LinearSoftmax, W: Float64, *, tol: float, max_iter: int) -> Solution:
     """Minimise the objective by preconditioned L-BFGS (Liu & Nocedal 1989).
 

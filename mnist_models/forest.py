@@ -1,5 +1,6 @@
 """The random forest: scikit-learn's, grown by counting where features have few levels."""
 
+from collections.abc import Sized
 from typing import Any, Self
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn import ensemble
 from sklearn.base import _fit_context
-from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 # Below so many values scikit-learn has done its work before numba is loaded.
 _SMALL = 100_000
@@ -23,7 +24,8 @@ class RandomForestClassifier(ensemble.RandomForestClassifier):
     Where every column of X has at most 256 different values (8-bit pixels; the same standardized),
     splits are found by counting instead of sorting. The trees become scikit-learn's own tree
     objects, and with the same ``random_state`` they are the ones that it would have grown, node for
-    node; where weights are not whole numbers, up to rounding. Everything else is left to
+    node. Where weights are not whole numbers, sums round otherwise, and nodes of one class, which
+    scikit-learn's rounding can make it split further, are leaves. Everything else is left to
     scikit-learn: sparse, missing or other values, ``max_leaf_nodes``, ``monotonic_cst``, several
     outputs, more than 256 classes, and data of less than 100,000 values, which take it no time.
 
@@ -98,10 +100,19 @@ class RandomForestClassifier(ensemble.RandomForestClassifier):
             If X is not such an array.
         """
         check_is_fitted(self)
-        if self.n_outputs_ > 1 or issparse(X) or _num_samples(X) > _FEW_ROWS:
+        n = len(X) if isinstance(X, Sized) and not issparse(X) else np.inf
+        if self.n_outputs_ > 1 or n > _FEW_ROWS:
             return super().predict_proba(X)
-        rows = validate_data(self, X, dtype=np.float32, reset=False, ensure_all_finite="allow-nan")
-        if np.isnan(rows).any():  # whether they may be is for scikit-learn to say
+        rows = validate_data(
+            self,
+            X,
+            accept_sparse=True,
+            dtype=np.float32,
+            reset=False,
+            ensure_all_finite="allow-nan",
+        )
+        # sparse after all, or missing values, which scikit-learn may take
+        if issparse(rows) or np.isnan(rows).any():
             return super().predict_proba(X)
         shares = np.zeros((len(rows), self.n_classes_))
         for tree in self.estimators_:
@@ -113,9 +124,20 @@ class RandomForestClassifier(ensemble.RandomForestClassifier):
         if self.max_leaf_nodes is not None or self.monotonic_cst is not None or issparse(X):
             return None
         values, labels = validate_data(
-            self, X, y, dtype="numeric", ensure_all_finite=False, multi_output=True
+            self,
+            X,
+            y,
+            accept_sparse=True,  # of a DataFrame with sparse columns, only now to be seen
+            dtype="numeric",
+            ensure_all_finite=False,
+            multi_output=True,
         )
-        if values.size < _SMALL or labels.ndim > 1 or len(np.unique(labels)) > _MAX_CLASSES:
+        if (
+            issparse(values)
+            or values.size < _SMALL
+            or labels.ndim > 1
+            or len(np.unique(labels)) > _MAX_CLASSES
+        ):
             return None
         from mnist_models._levels import find_levels  # loads numba
 

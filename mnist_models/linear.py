@@ -116,7 +116,10 @@ class LogisticRegression(linear_model.LogisticRegression):
 
     def _fit_by_gram(self, X: Any, y: Any, sample_weight: Any) -> bool:
         """Fit with our solver, or return False with nothing learnt where that one does not do."""
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32, *_EXACT_IN_FLOAT32])
+        dtypes = [np.float64, np.float32, *_EXACT_IN_FLOAT32]
+        X, y = validate_data(self, X, y, accept_sparse=True, dtype=dtypes)
+        if sparse.issparse(X):  # a DataFrame with sparse columns
+            return False
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
         n, d = X.shape
@@ -163,14 +166,16 @@ class LogisticRegression(linear_model.LogisticRegression):
                 self.class_weight, classes=classes, y=y, sample_weight=weight
             )
             weight = weight * of_class[codes]
-        return weight if weight.min() >= 0 and weight.max() > 0 else None
+        # a class without weight draws its intercept to minus infinity
+        sound = weight.min() >= 0 and np.bincount(codes, weight).min() > 0
+        return weight if sound else None
 
     def _start(self, n_classes: int, d: int) -> NDArray[np.float64] | None:
         """The coefficients to start from; None where those of the last fit have another shape."""
         shape = (1 if n_classes == 2 else n_classes, d)
         W = np.zeros((shape[0], d + self.fit_intercept))
         if self.warm_start and hasattr(self, "coef_"):
-            if self.coef_.shape != shape:
+            if sparse.issparse(self.coef_) or self.coef_.shape != shape:
                 return None
             W[:, :d] = self.coef_
             if self.fit_intercept:

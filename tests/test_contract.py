@@ -203,6 +203,7 @@ def test_cross_val_predict_gives_probabilities(name: str, digits: Split) -> None
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_soft_voting_and_stacking_over_all_three(digits: Split) -> None:
     X_train, X_test, y_train, y_test = digits
     models = [(name, quick_model(name)) for name in MODEL_NAMES]
@@ -229,7 +230,7 @@ def test_confusion_matrix_display(fitted: Any, digits: Split) -> None:
     assert display.confusion_matrix.sum() == len(y_test)
 
 
-@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])
 def test_one_grid_search_over_all_three(digits: Split, n_jobs: int | None) -> None:
     X_train, X_test, y_train, y_test = _small(digits)
     grid = search_space(random_state=0)

@@ -361,3 +361,30 @@ def test_negative_weights_are_as_they_are_to_scikit_learn(digits: Split) -> None
 def test_bad_input_is_an_error(X: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RandomForestClassifier(3).fit(X, np.arange(200) % 10)
+
+
+@pytest.mark.parametrize("small", [1e-17, 1e-200])
+def test_weights_that_vanish_beside_others_are_no_error(
+    digits: Split, rng: np.random.Generator, small: float
+) -> None:
+    X_train, X_test, y_train, _ = digits
+    weight = np.where(rng.random(len(y_train)) < 0.5, 1.0, small)
+    for w in (weight, np.full(len(y_train), small)):
+        forest = RandomForestClassifier(3, bootstrap=False, random_state=0)
+        shares = forest.fit(X_train, y_train, w).predict_proba(X_test)
+        np.testing.assert_allclose(shares.sum(axis=1), 1)
+
+
+@pytest.mark.filterwarnings("ignore:.*sparse:UserWarning")  # pandas' columns are made dense
+def test_sparse_columns_of_a_dataframe(digits: Split) -> None:
+    X_train, _, y_train, _ = digits
+    frame = pd.DataFrame(X_train.astype(float)).astype(pd.SparseDtype("float", 0.0))
+    ours, theirs = fit_both(frame, y_train, n_estimators=3)
+    assert_same_trees(ours, theirs)
+    np.testing.assert_array_equal(ours.predict(frame[:5]), theirs.predict(frame[:5]))
+
+
+def test_a_number_is_no_row(digits: Split) -> None:
+    X_train, _, y_train, _ = digits
+    with pytest.raises(ValueError, match="2D array"):
+        RandomForestClassifier(3).fit(X_train, y_train).predict_proba(3.0)

@@ -405,3 +405,31 @@ def test_sample_weights_are_routed() -> None:
         pipeline.fit(X, y, sample_weight=weight)
     alone = LogisticRegression().fit(StandardScaler().fit_transform(X), y, weight)
     np.testing.assert_array_equal(pipeline[-1].coef_, alone.coef_)
+
+
+def test_a_class_without_weight_is_left_to_scikit_learn() -> None:
+    X = np.random.default_rng(0).normal(size=(300, 5))
+    y = np.arange(300) % 3
+    weight = (y == 0).astype(float)
+    ours = LogisticRegression().fit(X, y, weight)
+    theirs = linear_model.LogisticRegression().fit(X, y, weight)
+    np.testing.assert_array_equal(ours.intercept_, theirs.intercept_)
+
+
+@pytest.mark.filterwarnings("ignore:.*sparse:UserWarning")  # pandas' columns are made dense
+def test_sparse_columns_of_a_dataframe() -> None:
+    import pandas as pd
+
+    X, y = np.eye(60, 4), np.arange(60) % 2
+    frame = pd.DataFrame(X).astype(pd.SparseDtype("float", 0.0))
+    ours = LogisticRegression().fit(frame, y)
+    np.testing.assert_array_equal(ours.coef_, linear_model.LogisticRegression().fit(frame, y).coef_)
+
+
+@pytest.mark.parametrize("scale", [1e25, 1e30])
+def test_values_that_overflow_make_no_noise(scale: float) -> None:
+    X = (np.random.default_rng(0).normal(size=(200, 5)) * scale).astype(np.float32)
+    y = np.arange(200) % 3
+    ours = LogisticRegression().fit(X, y)  # a warning would be an error
+    theirs = linear_model.LogisticRegression().fit(X, y)
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-6)

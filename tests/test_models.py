@@ -11,6 +11,7 @@ from mnist_models import (
     LogisticRegression,
     RandomForestClassifier,
     SequentialClassifier,
+    load_sample_digits,
     make_model,
     search_space,
 )
@@ -120,3 +121,17 @@ def test_a_search_space_of_some_models() -> None:
         search_space(size="larg")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="model must be one of"):
         search_space(["tree"])
+
+
+@pytest.mark.parametrize("side", [9, 16, 28])
+def test_the_accurate_recipe_takes_small_images_and_few_rows(side: int) -> None:
+    digits = load_sample_digits()
+    start = (28 - side) // 2
+    images = digits.images[:70, start : start + side, start : start + side].reshape(70, -1)
+    for name in ("logistic", "forest"):
+        models = [
+            make_model(name, recipe="accurate", random_state=0).fit(images, digits.target[:70])
+            for _ in range(2)
+        ]
+        first, again = (model.predict_proba(images) for model in models)
+        np.testing.assert_array_equal(first, again)
