@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.digits import training_digits
-from benchmarks.measure import Cost, Row, alternate, cost_of_call
+from benchmarks.measure import COMPILING, Cost, Row, alternate, cost_of_call
 from mnist_models import HogFeatures
 from mnist_models.preprocessing import Standardize
 
@@ -68,10 +68,9 @@ def costs(quick: bool) -> Iterator[Cost]:
             warm,
             f"{name}.transform(Deskew().transform(X))",
         )
-    compiling = "import os, tempfile; os.environ['NUMBA_CACHE_DIR'] = tempfile.mkdtemp()\n"
     yield cost_of_call(
         "the very first Deskew and HogFeatures: compiling",
-        compiling + prepare,
+        COMPILING + prepare,
         "hog.transform(Deskew().transform(X[:1]))",
     )
 

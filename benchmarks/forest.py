@@ -7,7 +7,7 @@ import numpy as np
 from sklearn import ensemble
 
 from benchmarks.digits import training_digits
-from benchmarks.measure import Cost, Row, alternate, cost_of_call
+from benchmarks.measure import COMPILING, Cost, Row, alternate, cost_of_call
 from mnist_models import RandomForestClassifier
 from mnist_models.preprocessing import Standardize
 
@@ -17,13 +17,13 @@ _PARAMS: dict[str, Any] = {"n_jobs": 2, "random_state": 0}
 def rows(quick: bool) -> Iterator[Row]:
     """100 trees on two threads; one row's probabilities."""
     X, y = training_digits(quick)
-    for pixels, repeats in ((X, 3), (Standardize().fit_transform(X), 3)):
+    for pixels in (X, Standardize().fit_transform(X)):
         RandomForestClassifier(1).fit(pixels[:500], y[:500])  # load what was compiled
         yield alternate(
             f"fit 100 trees on {len(X):,} digits, {pixels.dtype}, 2 threads (v. scikit-learn)",
             _fit(RandomForestClassifier(**_PARAMS), pixels, y),
             _fit(ensemble.RandomForestClassifier(**_PARAMS), pixels, y),
-            1 if quick else repeats,
+            1 if quick else 3,
         )
     ours = RandomForestClassifier(**_PARAMS)
     fit_ours = _fit(ours, X, y)
@@ -61,10 +61,9 @@ def costs(quick: bool) -> Iterator[Cost]:
                 prepare + more,
                 f"{name}RandomForestClassifier(**params).fit(X, y)",
             )
-    compiling = "import os, tempfile; os.environ['NUMBA_CACHE_DIR'] = tempfile.mkdtemp()\n"
     yield cost_of_call(
         "the very first fit of a forest: compiling",
-        compiling + prepare,
+        COMPILING + prepare,
         "RandomForestClassifier(1).fit(X[:500], y[:500])",
     )
 
