@@ -1,16 +1,19 @@
 """The linear model and the network as plain data, and back."""
 
-from functools import partial
-from itertools import pairwise
+import math
 from typing import Any
 
 import numpy as np
 
-from mnist_models._keras import build_dense
+from mnist_models._keras_networks import LEAST_SIDE, Conv, Dense
 from mnist_models._network_input import check_parameters
-from mnist_models._part_checks import Arrays, count, decode_classes, encode_classes, take
+from mnist_models._part_checks import Arrays, count, decode_classes, encode_classes, require, take
 from mnist_models.linear import LogisticRegression
 from mnist_models.network import SequentialClassifier
+
+# The longest side of an image that a convolutional network is loaded for: filters make some tens
+# of numbers of every pixel.
+_LONGEST_SIDE = 2**10
 
 
 def encode_logistic(model: LogisticRegression) -> tuple[dict[str, Any], Arrays]:
@@ -36,9 +39,13 @@ def encode_network(model: SequentialClassifier) -> tuple[dict[str, Any], Arrays]
             "A network built by build_fn is code, and a model is saved as plain data. "
             "Save model_.get_weights(), or pickle it for readers who trust you."
         )
-    spec = model._builder.keywords
+    network: Any = model._network
     weights = {f"weight{i}": weight for i, weight in enumerate(model.model_.get_weights())}
-    told = {"spec": spec, "history": model.history_, "best_epoch": model.best_epoch_}
+    told = {
+        "network": {"kind": type(network).__name__.lower(), **network._asdict()},
+        "history": model.history_,
+        "best_epoch": model.best_epoch_,
+    }
     return encode_classes(model) | told, weights
 
 
@@ -46,11 +53,10 @@ def decode_network(model: SequentialClassifier, settings: dict[str, Any], arrays
     """A network of layers whose weights are all there."""
     check_parameters(model.get_params())
     classes = decode_classes(settings)
-    units = [count(each, "hidden_units") for each in settings["spec"]["hidden_units"]]
-    sizes = [model.n_features_in_, *units, len(classes)]
+    network = _decode_layers(settings["network"], model.n_features_in_, len(classes))
     # the shapes are checked against the arrays that came, before a network of that size is built
-    shapes = [shape for pair in pairwise(sizes) for shape in (pair, pair[1:])]
-    weights = [take(arrays, f"weight{i}", shape, np.float32) for i, shape in enumerate(shapes)]
+    shapes = enumerate(network.weight_shapes())
+    weights = [take(arrays, f"weight{i}", shape, np.float32) for i, shape in shapes]
     history = {
         str(name): [float(v) for v in values] for name, values in settings["history"].items()
     }
@@ -61,14 +67,23 @@ def decode_network(model: SequentialClassifier, settings: dict[str, Any], arrays
             "history_": history,
             "n_epochs_": len(history["loss"]),
             "best_epoch_": int(settings["best_epoch"]),
-            "_builder": partial(
-                build_dense,
-                n_features=model.n_features_in_,
-                n_classes=len(classes),
-                hidden_units=tuple(units),
-                l2=float(settings["spec"]["l2"]),
-                dropout=float(settings["spec"]["dropout"]),
-            ),
+            "_network": network,
             "model_": weights,
         }
     )
+
+
+def _decode_layers(told: dict[str, Any], n_features: int, n_classes: int) -> Dense | Conv:
+    l2, dropout = float(told["l2"]), float(told["dropout"])
+    sound = 0 <= l2 < math.inf and 0 <= dropout < 1
+    require(sound, f"l2 {l2} and dropout {dropout}", "l2 of at least 0 and dropout in [0, 1)")
+    kind = told["kind"]
+    if kind == "dense":
+        units = tuple(count(each, "hidden_units") for each in told["hidden_units"])
+        return Dense(n_features, n_classes, units, l2, dropout)
+    require(kind == "conv", f"a network of kind {kind!r}", "one of ['dense', 'conv']")
+    height, width = (count(told[name], name, _LONGEST_SIDE) for name in ("height", "width"))
+    sound = min(height, width) >= LEAST_SIDE and height * width == n_features
+    expected = f"{n_features} pixels, a side at least {LEAST_SIDE}"
+    require(sound, f"images of {height} by {width}", expected)
+    return Conv(height, width, n_classes, l2, dropout)

@@ -42,7 +42,7 @@ from mnist_models.network import SequentialClassifier
 from mnist_models.preprocessing import Standardize
 
 # How a fit was run, which says nothing about the model it made.
-_NOT_KEPT = ("n_jobs", "verbose", "warm_start")
+_NOT_KEPT = ("callbacks", "n_jobs", "verbose", "warm_start")
 
 # Pipelines within pipelines. At each depth scikit-learn takes four times as long to predict a row.
 _DEEPEST = 8

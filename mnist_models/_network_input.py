@@ -10,11 +10,18 @@ from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_scalar
 
+from mnist_models._names import check_name
+
 # What each number must be: its type, least value, greatest value, and which of these it may be.
 _LIMITS: dict[str, tuple[type, float, float | None, str]] = {
     "l2": (Real, 0, None, "left"),
     "dropout": (Real, 0, 1, "left"),
     "learning_rate": (Real, 0, None, "neither"),
+    "ema_momentum": (Real, 0, 1, "left"),
+    "shift": (Real, 0, None, "left"),
+    "rotation": (Real, 0, 180, "both"),
+    "stretch": (Real, 0, 1, "both"),
+    "bend": (Real, 0, None, "left"),
     "batch_size": (Integral, 1, None, "left"),
     "epochs": (Integral, 1, None, "left"),
     "patience": (Integral, 0, None, "left"),
@@ -22,6 +29,8 @@ _LIMITS: dict[str, tuple[type, float, float | None, str]] = {
     "validation_fraction": (Real, 0, 1, "left"),
     "verbose": (Integral, 0, 2, "both"),
 }
+
+_CHOICES = {"architecture": ("dense", "conv"), "schedule": ("constant", "cosine")}
 
 
 def check_parameters(params: Mapping[str, Any]) -> None:
@@ -36,8 +45,11 @@ def check_parameters(params: Mapping[str, Any]) -> None:
         raise TypeError(f"hidden_units must be a sequence of ints. Got {units!r} instead.")
     for each in units:
         check_scalar(each, "each of hidden_units", Integral, min_val=1)
-    if not (params["build_fn"] is None or callable(params["build_fn"])):
-        raise TypeError(f"build_fn must be callable or None. Got {params['build_fn']!r} instead.")
+    for name, known in _CHOICES.items():
+        check_name(params[name], known, name)
+    for name in ("build_fn", "callbacks"):
+        if not (params[name] is None or callable(params[name])):
+            raise TypeError(f"{name} must be callable or None. Got {params[name]!r} instead.")
 
 
 def check_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float32]:

@@ -1,8 +1,7 @@
 """A Keras Sequential network as a scikit-learn classifier."""
 
-import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,38 +9,60 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from mnist_models._keras import TrainingRows, build_dense, build_own, rebuild, train
+from mnist_models._batches import TrainingRows
+from mnist_models._images import resolve_shape
+from mnist_models._keras_answers import answer
+from mnist_models._keras_networks import LEAST_SIDE, Conv, Dense, Network, Own, rebuild
+from mnist_models._keras_training import Course, train
 from mnist_models._network_input import (
     check_parameters,
     check_weight,
     encode_labels,
     stratified_holdout,
 )
-
-# Rows sent through the network at a time when it predicts. Always as many, the last block filled
-# up with zeros: vectorized kernels round the rows at a block's end otherwise than those before, so
-# that in blocks as they come a row's probabilities would depend on the rows asked beside it.
-_PREDICT_ROWS = 256
+from mnist_models._warp import Warp
 
 
 class SequentialClassifier(ClassifierMixin, BaseEstimator):
     """A Sequential neural network with L2 regularization and early stopping.
 
-    Dense layers of rectified linear units, each with an L2 penalty on its weights, then a softmax
-    over the classes, trained by Adam on the cross-entropy. A part of the training rows, the same
-    share of every class, is held out inside ``fit``; when the cross-entropy on it has stopped
-    falling, training ends and the weights of the best epoch come back.
+    Layers of rectified linear units, each with an L2 penalty on its weights, then a softmax over
+    the classes, trained by Adam on the cross-entropy. A part of the training rows, the same share
+    of every class, is held out inside ``fit``; when the cross-entropy on it has stopped falling,
+    training ends and the weights of the best epoch come back.
 
     Parameters
     ----------
     hidden_units : sequence of int, default=(128, 64)
-        Units in each hidden layer; ``()`` makes it a multinomial logistic regression.
+        Units in each hidden layer of the dense network; ``()`` makes it a multinomial logistic
+        regression.
+    architecture : {"dense", "conv"}, default="dense"
+        ``"conv"`` reads the rows as images: four convolutional layers of 32, 64, 64 and 64
+        filters with batch normalization, the first 5 by 5 over every second pixel, the others 3
+        by 3, maxima of 2 by 2 after the second and the fourth, then the softmax. Pixels may have
+        any scale, and ``hidden_units`` are not used.
+    image_shape : tuple (height, width) of int, default=None
+        Shape of the images, of the convolutional network at least 5 by 5; None for square ones.
+        Used where a row is an image: by ``"conv"``, and to shift, rotate, stretch or bend.
     l2 : float, default=1e-3
         L2 penalty on the weights of every layer, at least 0.
     dropout : float, default=0.0
-        Share of each hidden layer's outputs that is dropped in training, in [0, 1).
+        Share of each hidden layer's outputs that is dropped in training, in [0, 1); of the
+        convolutional network, only of what the softmax sees.
     learning_rate : float, default=1e-3
-        Adam's step size, above 0.
+        Adam's step size, above 0; the greatest, if it changes.
+    schedule : {"constant", "cosine"}, default="constant"
+        ``"cosine"``: the step size rises through the first tenth of all steps, then falls to 0
+        along a cosine, for training that is to run through all ``epochs``.
+    ema_momentum : float, default=0.0
+        How much of its value a running average of the weights keeps at each step, in [0, 1). The
+        network has the averaged weights whenever it is looked at: 0.998 makes a constant step
+        size nearly as good as a falling one. 0: no averaging.
+    shift, rotation, stretch, bend : float, default=0.0
+        Warp each image anew every time it is trained on, at random and at the most so far: by so
+        many pixels along each axis; so many degrees either way; by so large a share along each
+        axis, and slanted by so many columns a row; and bent along a smooth field of that
+        standard deviation in pixels. All 0: images stay as they are. Digits bear 2, 12 and 0.1.
     batch_size : int, default=128
         Rows to a step.
     epochs : int, default=20
@@ -56,14 +77,19 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
     build_fn : callable, default=None
         Builds an architecture of one's own: ``build_fn(n_features, n_classes)`` returns a Keras
         model that maps rows of ``n_features`` numbers to ``n_classes`` probabilities (for images,
-        begin with a ``Reshape`` layer). ``hidden_units``, ``l2`` and ``dropout`` are then not
-        used; a model that comes compiled keeps its own optimizer and loss, and stops early by
-        that loss. It must be importable (no lambda) if the classifier is to be pickled.
+        begin with a ``Reshape`` layer). ``hidden_units``, ``architecture``, ``l2`` and
+        ``dropout`` are then not used; a model that comes compiled is trained by Keras's own
+        ``fit``, with its own optimizer and loss, unwarped and at its own step size, and stops
+        early by that loss. It must be importable (no lambda) if the classifier is to be pickled.
+    callbacks : callable, default=None
+        Called in every fit, without arguments, for a list of new ``keras.callbacks.Callback``.
+        Their hooks for single batches are called once for some dozens of them.
     random_state : int, RandomState instance or None, default=None
-        Decides the initial weights, the rows held out and their order. The same int gives the
-        same network on the same machine.
+        Decides the initial weights, the rows held out, their order and how they are warped. The
+        same int gives the same network on the same machine.
     verbose : {0, 1, 2}, default=0
-        How much Keras prints while it trains: nothing, a bar or a line an epoch.
+        How much is printed while it trains: nothing, a bar or a line an epoch; and, if training
+        was not compiled by XLA, why.
 
     Attributes
     ----------
@@ -95,11 +121,26 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
     NumPy's and Python's generators are left as they were (with ``random_state=None`` a seed is
     drawn from NumPy's first, as everywhere in scikit-learn).
 
+    Batches are taken some dozens at a time in one compiled function, and X is never copied as a
+    whole: 8-bit pixels stay 8-bit until their batch is made. Where a GPU is at hand, TensorFlow
+    places the work as it does any other.
+
     References
     ----------
+    S. Ioffe and C. Szegedy, "Batch Normalization", ICML 2015.
+
     D. P. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015.
 
+    I. Loshchilov and F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017:
+    the cosine.
+
+    B. T. Polyak and A. B. Juditsky, "Acceleration of Stochastic Approximation by Averaging", SIAM
+    Journal on Control and Optimization 30(4), 1992.
+
     L. Prechelt, "Early Stopping — But When?", in Neural Networks: Tricks of the Trade, 1998.
+
+    P. Y. Simard, D. Steinkraus and J. C. Platt, "Best Practices for Convolutional Neural Networks
+    Applied to Visual Document Analysis", ICDAR 2003: warped images.
 
     Examples
     --------
@@ -116,34 +157,52 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
     n_epochs_: int
     best_epoch_: int
     n_features_in_: int
-    _builder: "functools.partial[Any]"
+    _network: Network
 
     def __init__(
         self,
         hidden_units: Sequence[int] = (128, 64),
         *,
+        architecture: Literal["dense", "conv"] = "dense",
+        image_shape: tuple[int, int] | None = None,
         l2: float = 1e-3,
         dropout: float = 0.0,
         learning_rate: float = 1e-3,
+        schedule: Literal["constant", "cosine"] = "constant",
+        ema_momentum: float = 0.0,
+        shift: float = 0.0,
+        rotation: float = 0.0,
+        stretch: float = 0.0,
+        bend: float = 0.0,
         batch_size: int = 128,
         epochs: int = 20,
         patience: int = 3,
         min_delta: float = 1e-3,
         validation_fraction: float = 0.1,
         build_fn: Callable[[int, int], Any] | None = None,
+        callbacks: Callable[[], Sequence[Any]] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
         self.hidden_units = hidden_units
+        self.architecture = architecture
+        self.image_shape = image_shape
         self.l2 = l2
         self.dropout = dropout
         self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.ema_momentum = ema_momentum
+        self.shift = shift
+        self.rotation = rotation
+        self.stretch = stretch
+        self.bend = bend
         self.batch_size = batch_size
         self.epochs = epochs
         self.patience = patience
         self.min_delta = min_delta
         self.validation_fraction = validation_fraction
         self.build_fn = build_fn
+        self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose
 
@@ -170,25 +229,15 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
             diverges.
         """
         check_parameters(self.get_params(deep=False))
-        rows, labels = validate_data(self, X, y, dtype=np.float32)
+        rows, labels = validate_data(self, X, y, dtype=[np.float32, np.uint8])
         weight = check_weight(sample_weight, len(rows))
         classes, codes = encode_labels(labels)
+        network, course = self._describe(rows.shape[1], len(classes)), self._course(rows.shape[1])
         chance = check_random_state(self.random_state)
         held_out = stratified_holdout(codes, weight, self.validation_fraction, chance)
         seed = int(chance.randint(np.iinfo(np.int32).max))
-        builder = self._make_builder(rows.shape[1], len(classes))
-        trained = train(
-            builder,
-            TrainingRows(rows, codes, weight, held_out),
-            learning_rate=self.learning_rate,
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-            patience=self.patience,
-            min_delta=self.min_delta,
-            seed=seed,
-            verbose=self.verbose,
-        )
-        self.classes_, self._builder = classes, builder
+        trained = train(network, TrainingRows(rows, codes, weight, held_out), course, seed)
+        self.classes_, self._network = classes, network
         self.model_, self.history_, self.best_epoch_ = trained
         self.n_epochs_ = len(self.history_["loss"])
         return self
@@ -214,11 +263,8 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
             If X is not such an array or has another number of features.
         """
         check_is_fitted(self)
-        rows = validate_data(self, X, dtype=np.float32, reset=False)
-        blocks = (
-            rows[start : start + _PREDICT_ROWS] for start in range(0, len(rows), _PREDICT_ROWS)
-        )
-        return np.concatenate([self._answer(block) for block in blocks])
+        rows = validate_data(self, X, dtype=[np.float32, np.uint8], reset=False)
+        return answer(self._network, self.model_, rows)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """The most probable label for each row.
@@ -243,22 +289,43 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         most_probable = self.predict_proba(X).argmax(axis=1)
         return self.classes_[most_probable]
 
-    def _answer(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        filled = np.pad(block, ((0, _PREDICT_ROWS - len(block)), (0, 0)))
-        answers: NDArray[np.float32] = np.asarray(self.model_(filled, training=False))
-        return answers[: len(block)]
-
-    def _make_builder(self, n_features: int, n_classes: int) -> "functools.partial[Any]":
+    def _describe(self, n_features: int, n_classes: int) -> Network:
         """What builds this network, now and after unpickling, whatever set_params does later."""
         if self.build_fn is not None:
-            return functools.partial(build_own, self.build_fn, n_features, n_classes)
-        return functools.partial(
-            build_dense,
-            n_features=n_features,
-            n_classes=n_classes,
-            hidden_units=tuple(int(units) for units in self.hidden_units),
-            l2=float(self.l2),
-            dropout=float(self.dropout),
+            return Own(self.build_fn, n_features, n_classes)
+        l2, dropout = float(self.l2), float(self.dropout)
+        if self.architecture == "dense":
+            units = tuple(int(each) for each in self.hidden_units)
+            return Dense(n_features, n_classes, units, l2, dropout)
+        height, width = resolve_shape(self.image_shape, n_features)
+        if min(height, width) < LEAST_SIDE:
+            raise ValueError(
+                f"X must hold images of at least {LEAST_SIDE} by {LEAST_SIDE} pixels for "
+                f"architecture='conv'. Got {height} by {width} instead. Use architecture='dense'."
+            )
+        return Conv(height, width, n_classes, l2, dropout)
+
+    def _course(self, n_features: int) -> Course:
+        warp = None
+        if self.shift or self.rotation or self.stretch or self.bend:
+            shape = resolve_shape(self.image_shape, n_features)
+            if min(shape) < 2:
+                raise ValueError(
+                    f"X must hold images of at least 2 by 2 pixels to be warped. Got {shape} "
+                    "instead. Set shift, rotation, stretch and bend to 0."
+                )
+            warp = Warp(shape, self.shift, self.rotation, self.stretch, self.bend)
+        return Course(
+            learning_rate=self.learning_rate,
+            schedule=self.schedule,
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            patience=self.patience,
+            min_delta=self.min_delta,
+            average=self.ema_momentum,
+            warp=warp,
+            callbacks=self.callbacks,
+            verbose=self.verbose,
         )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -273,4 +340,4 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         weights = state.pop("model_", None)
         super().__setstate__(state)
         if weights is not None:
-            self.model_ = rebuild(self._builder, weights)
+            self.model_ = rebuild(self._network, weights)

@@ -1,0 +1,241 @@
+"""A network trained from the start to its best epoch."""
+
+import operator
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_models._batches import TrainingRows, ahead, gathered, learning_rates
+from mnist_models._keras import seeded, xla_refusals
+from mnist_models._keras_answers import answer
+from mnist_models._keras_epochs import Trainer, compile_as_usual
+from mnist_models._keras_networks import Network, Own, has_filters
+from mnist_models._quiet import without_log_messages
+from mnist_models._warp import Warp
+
+# Steps below which compiling with XLA takes longer, a second or so, than it saves.
+_WORTH_FUSING = 200
+
+# Trainers kept for the next network of the same make, each with its weights and compiled code: at
+# most as many as a large grid has architectures.
+_MOST_KEPT = 16
+_kept: "OrderedDict[Any, Trainer]" = OrderedDict()
+_keeping = threading.Lock()
+
+
+class Course(NamedTuple):
+    """How to train; each as ``SequentialClassifier`` has it."""
+
+    learning_rate: float
+    schedule: str
+    batch_size: int
+    epochs: int
+    patience: int
+    min_delta: float
+    average: float
+    warp: Warp | None
+    callbacks: Callable[[], Sequence[Any]] | None
+    verbose: int
+
+
+class Trained(NamedTuple):
+    """A Keras model, its history by epoch, and the epoch whose weights it has."""
+
+    model: Any
+    history: dict[str, list[float]]
+    best_epoch: int
+
+
+def train(network: Network, rows: TrainingRows, course: Course, seed: int) -> Trained:
+    """Build a network and train it."""
+    # every new network is traced, which TensorFlow takes for a mistake
+    with seeded(seed), without_log_messages("tensorflow", "triggered tf.function retracing"):
+        model = network.build()
+        _check_answers(model, rows.X[:1], int(rows.codes.max()) + 1)
+        if model.compiled:
+            told, stopping = _train_by_keras(model, rows, course)
+        else:
+            told, stopping = _train_compiled(network, model, rows, course, seed)
+    history = {name: [float(value) for value in values] for name, values in told.items()}
+    if not np.isfinite(answer(network, model, rows.X[:1])).all():
+        raise ValueError(
+            "The training diverged: the network's answers are not finite. Lower learning_rate, "
+            "or standardize X (make_model does)."
+        )
+    best = stopping.best_epoch if stopping else len(history["loss"]) - 1
+    return Trained(model, history, best)
+
+
+# -- compiled: many batches in one call ------------------------------------------------------------
+
+
+def _train_compiled(
+    network: Network, model: Any, rows: TrainingRows, course: Course, seed: int
+) -> tuple[dict[str, list[float]], Any]:
+    compile_as_usual(model)
+    initial = [variable.numpy().copy() for variable in model.variables]
+    n_steps = course.epochs * -(-int((~rows.held_out).sum()) // course.batch_size)
+    if has_filters(model):
+        _say(course, "XLA is slow at convolutions: they run in TensorFlow's own functions")
+    elif n_steps < _WORTH_FUSING:
+        _say(course, f"{n_steps} steps are too few for XLA to be worth compiling them")
+    else:
+        try:
+            return _run(network, model, rows, course, seed, fused=True)
+        except xla_refusals() as error:
+            _say(course, f"XLA refuses the network, TensorFlow's own functions train it: {error}")
+            for variable, value in zip(model.variables, initial, strict=True):
+                variable.assign(value)
+    return _run(network, model, rows, course, seed, fused=False)
+
+
+def _run(
+    network: Network, model: Any, rows: TrainingRows, course: Course, seed: int, *, fused: bool
+) -> tuple[dict[str, list[float]], Any]:
+    """Every epoch; the history, and the callback that stopped early, if any rows are held out."""
+    kept, held_out = np.flatnonzero(~rows.held_out), np.flatnonzero(rows.held_out)
+    rng, size = np.random.default_rng(seed), course.batch_size
+    n_batches = -(-len(kept) // size)
+    rates = learning_rates(course.learning_rate, course.schedule, course.epochs * n_batches)
+    with _trainer(network, model, course, fused) as trainer:
+        callbacks, history, stopping = _callbacks(trainer.net, course, n_batches, len(held_out))
+        read = partial(course.warp.read, rng=rng) if course.warp else operator.getitem
+        callbacks.on_train_begin()
+        for epoch in range(course.epochs):
+            callbacks.on_epoch_begin(epoch)
+            coming = rates[epoch * n_batches :][:n_batches]
+            if course.schedule == "constant":  # unless a callback has changed it
+                coming[:] = trainer.net.optimizer.learning_rate
+            order = rng.permutation(kept)
+            logs = trainer.train(
+                ahead(gathered(rows, order, size, coming, read)),
+                lambda done: callbacks.on_train_batch_end(done - 1),
+            )
+            if len(held_out):
+                measured = trainer.measure(ahead(gathered(rows, held_out, size, coming)))
+                logs |= {f"val_{name}": value for name, value in measured.items()}
+            callbacks.on_epoch_end(epoch, logs)
+            if trainer.net.stop_training:
+                break
+        callbacks.on_train_end()
+    return history.history, stopping
+
+
+def _callbacks(net: Any, course: Course, n_batches: int, n_held_out: int) -> tuple[Any, Any, Any]:
+    import keras
+
+    stopping = _early_stopping(course, "val_cross_entropy") if n_held_out else None
+    history = keras.callbacks.History()
+    own = course.callbacks() if course.callbacks else []
+    callbacks = keras.callbacks.CallbackList(
+        [*own, *([stopping] if stopping else []), history],
+        add_progbar=course.verbose > 0,
+        model=net,
+        verbose=course.verbose,
+        epochs=course.epochs,
+        steps=n_batches,
+    )
+    return callbacks, history, stopping
+
+
+@contextmanager
+def _trainer(network: Network, model: Any, course: Course, fused: bool) -> Iterator[Trainer]:
+    """A trainer of the model: its own, or one that trained another of the same make before.
+
+    Tracing and compiling take longer than a small network's training, and TensorFlow never gives
+    the memory back. So networks that differ only in numbers are trained in one place: their
+    weights are taken there, and brought back.
+    """
+    how = (course.batch_size, course.average, fused)
+    if isinstance(network, Own):  # code may build anything: no two are known to be alike
+        trainer = Trainer(model, *how)
+        trainer.start(course.learning_rate)
+        yield trainer
+        return
+    make = network._replace(l2=1.0)
+    with _keeping:
+        kept = _kept.pop((make, *how)) if (make, *how) in _kept else None
+    trainer = kept or Trainer(make.build(), *how)
+    for there, here in zip(trainer.net.variables, model.variables, strict=True):
+        there.assign(here)
+    trainer.start(course.learning_rate, penalty=network.l2)
+    yield trainer
+    for there, here in zip(trainer.net.variables, model.variables, strict=True):
+        here.assign(there)
+    with _keeping:
+        _kept[make, *how] = trainer
+        while len(_kept) > _MOST_KEPT:
+            _kept.popitem(last=False)
+
+
+# -- by Keras's own fit ----------------------------------------------------------------------------
+
+
+def _train_by_keras(
+    model: Any, rows: TrainingRows, course: Course
+) -> tuple[dict[str, list[float]], Any]:
+    """Train a network that came compiled as it asks for, step by step.
+
+    scikeras is passed no seed: it would switch on TensorFlow's op determinism and can leave it on.
+    """
+    from scikeras.wrappers import KerasClassifier
+
+    _say(course, "the network came compiled: Keras's own fit trains it")
+    kept, held_out = ~rows.held_out, rows.held_out
+    validation = stopping = None
+    if held_out.any():
+        validation = (rows.X[held_out], rows.codes[held_out], rows.weight[held_out])
+        stopping = _early_stopping(course, "val_loss")
+    own = course.callbacks() if course.callbacks else []
+    wrapper = KerasClassifier(
+        model=model,
+        batch_size=course.batch_size,
+        epochs=course.epochs,
+        callbacks=[*own, *([stopping] if stopping else [])],
+        verbose=course.verbose,
+    )
+    wrapper.fit(
+        rows.X[kept],
+        rows.codes[kept],
+        sample_weight=rows.weight[kept],
+        validation_data=validation,
+    )
+    return wrapper.history_, stopping
+
+
+# -- what both do ----------------------------------------------------------------------------------
+
+
+def _early_stopping(course: Course, monitor: str) -> Any:
+    """Made for each training: an instance remembers its last."""
+    import keras
+
+    return keras.callbacks.EarlyStopping(
+        # without the L2 penalty where that is known, which falls when the answers have been best
+        monitor=monitor,
+        mode="min",
+        patience=course.patience,
+        min_delta=course.min_delta,
+        restore_best_weights=True,
+    )
+
+
+def _check_answers(model: Any, X: NDArray[Any], n_classes: int) -> None:
+    """Raise ValueError if the network's answers are no probabilities of the classes."""
+    found = np.asarray(model(X.astype(np.float32), training=False))
+    if found.shape != (1, n_classes) or found.min() < 0 or abs(found.sum() - 1) > 1e-3:
+        raise ValueError(
+            f"build_fn must build a network that answers one row with {n_classes} probabilities, "
+            f"as a softmax layer does. Got {found!r} instead."
+        )
+
+
+def _say(course: Course, words: str) -> None:
+    if course.verbose:
+        print(f"SequentialClassifier: {words}.")
