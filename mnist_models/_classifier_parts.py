@@ -57,6 +57,9 @@ def decode_network(model: SequentialClassifier, settings: dict[str, Any], arrays
     # the shapes are checked against the arrays that came, before a network of that size is built
     shapes = enumerate(network.weight_shapes())
     weights = [take(arrays, f"weight{i}", shape, np.float32) for i, shape in shapes]
+    if isinstance(network, Conv):
+        for variance in weights[1::5]:  # of the first layer, and of the four that filter
+            require(bool((variance >= 0).all()), "a negative variance", "none below 0")
     history = {
         str(name): [float(v) for v in values] for name, values in settings["history"].items()
     }

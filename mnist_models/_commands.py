@@ -20,6 +20,7 @@ from mnist_models.comparison import Comparison
 from mnist_models.datasets import ImageDataset, fetch_mnist, load_idx, load_sample_digits
 from mnist_models.evaluation import compare
 from mnist_models.models import make_model
+from mnist_models.network import SequentialClassifier
 from mnist_models.persistence import load_model, save_model
 from mnist_models.preprocessing import Standardize
 from mnist_models.reproduction import reproduce
@@ -165,8 +166,13 @@ def _compare(options: Namespace, names: list[str]) -> Comparison:
 
 def _check_scale(path: Path, pixels: NDArray[Any], model: Any) -> None:
     """Refuse images from 0 to 1 where the model was fitted on 0 to 255: it would be wrong."""
-    preprocess = model[0] if isinstance(model, Pipeline) else None
-    if isinstance(preprocess, Standardize) and 0 < pixels.max() <= 1 < preprocess.mean_.max():
+    first, last = (model[0], model[-1]) if isinstance(model, Pipeline) else (model, model)
+    mean = 0.0
+    if isinstance(first, Standardize):
+        mean = first.mean_.max()
+    elif isinstance(last, SequentialClassifier) and last.architecture == "conv":
+        mean = float(last.model_.get_weights()[0])  # of its first layer, which normalizes
+    if 0 < pixels.max() <= 1 < mean:
         raise ValueError(
             f"{path} must hold pixels from 0 (paper) to 255 (ink), as the model was fitted on. "
             f"Got values up to {pixels.max():g}: multiply them by 255."

@@ -18,6 +18,8 @@ from mnist_models._quiet import without_native_chatter
 
 # Two threads that held standard error back at once could put each other's substitute in its place.
 _WAKING = threading.Lock()
+# Keras draws initial weights from generators that all threads share.
+_DRAWING = threading.RLock()
 
 
 def load_keras() -> Any:
@@ -55,13 +57,14 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def generators_kept() -> Iterator[None]:
-    """Give Python's and NumPy's generators back as they were."""
-    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
-        yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)  # noqa: NPY002
+    """Give Python's and NumPy's generators back as they were; one thread at a time."""
+    with _DRAWING:
+        python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+        try:
+            yield
+        finally:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)  # noqa: NPY002
 
 
 def xla_refusals() -> tuple[type[Exception], ...]:

@@ -1,6 +1,5 @@
 """A network's answers, by a compiled forward pass."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary, ref
@@ -9,18 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_models._batches import filled_up
-from mnist_models._keras import generators_kept, xla_refusals
-from mnist_models._keras_networks import Network, Own, has_filters
+from mnist_models._keras import xla_refusals
+from mnist_models._keras_networks import Kept, Network, has_filters, make_of, twin_of
 
 # Rows sent through the network at a time. Always as many, the last block filled up with zeros:
 # vectorized kernels round the rows at a block's end otherwise than those before, so that in blocks
-# as they come a row's probabilities would depend on the rows asked beside it.
-_BLOCK = 32
+# as they come a row's probabilities would depend on the rows asked beside it. The number is one of
+# those for which no row was seen to depend on its place in the block (32 is not).
+_BLOCK = 24
 # Blocks in one call, where there are as many: a call costs as much as a small network's block.
 _BLOCKS_AT_ONCE = 64
 
-# The forward passes of networks that are each of their own make, as long as these live.
-_own: "WeakKeyDictionary[Any, Callable[..., Any]]" = WeakKeyDictionary()
+# What was compiled for each model, as long as it lives, and for the last few makes of them.
+_forwards: "WeakKeyDictionary[Any, Callable[..., Any]]" = WeakKeyDictionary()
+_kept = Kept(32)
 
 
 def answer(network: Network, model: Any, rows: NDArray[Any]) -> NDArray[np.float32]:
@@ -51,18 +52,20 @@ def answer(network: Network, model: Any, rows: NDArray[Any]) -> NDArray[np.float
 
 
 def _forward_of(network: Network, model: Any, n_features: int) -> Callable[..., Any]:
-    if not isinstance(network, Own):  # penalties and dropout are a matter of training
-        return _shared_forward(network._replace(l2=0.0, dropout=0.0), n_features)
-    if model not in _own:
-        _own[model] = _compile_forward(ref(model), n_features)
-    return _own[model]
-
-
-@functools.lru_cache(maxsize=16)
-def _shared_forward(network: Network, n_features: int) -> Callable[..., Any]:
-    with generators_kept():
-        model = network.build()
-    return _compile_forward(lambda: model, n_features)
+    """What was compiled for this model, or for another of its make."""
+    forward: Callable[..., Any] | None = _forwards.get(model)
+    if forward is None:
+        make = make_of(network, model)
+        if make is None:
+            forward = _compile_forward(ref(model), n_features)
+        else:
+            forward = _kept.take(make)
+            if forward is None:
+                twin = twin_of(network, model)
+                forward = _compile_forward(lambda: twin, n_features)
+            _kept.put(make, forward)
+        _forwards[model] = forward
+    return forward
 
 
 def _compile_forward(model: Callable[[], Any], n_features: int) -> Callable[..., Any]:

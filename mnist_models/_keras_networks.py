@@ -1,7 +1,12 @@
 """The networks there are: what describes one, as plain data, builds it."""
 
-from collections.abc import Callable, Sequence
+import json
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -10,6 +15,8 @@ from mnist_models._keras import generators_kept, load_keras
 
 # The least side of an image that the convolutional network's first filters fit into.
 LEAST_SIDE = 5
+# The least that leaves a place for the last ones, if each layer keeps clear of the edge.
+_ROOMY_SIDE = 21
 _FILTERS = (32, 64, 64, 64)
 
 
@@ -41,7 +48,8 @@ class Conv(NamedTuple):
     """Four layers of filters, each normalized by batch, and a softmax over what they find.
 
     The first steps over every second pixel, which is most of the speed: all others see a quarter
-    of the places. What comes in is normalized as a whole, so that pixels may have any scale.
+    of the places. None reaches over the edge, where an image is large enough for that. What comes
+    in is normalized as a whole, so that pixels may have any scale.
     """
 
     height: int
@@ -53,16 +61,16 @@ class Conv(NamedTuple):
     def build(self) -> Any:
         keras = load_keras()
         first, second, third, fourth = _FILTERS
+        edge = "same" if min(self.height, self.width) < _ROOMY_SIDE else "valid"
         layers = [
             keras.Input((self.height * self.width,)),
             keras.layers.Reshape((self.height, self.width, 1)),
             keras.layers.BatchNormalization(momentum=0.9, center=False, scale=False),
-            *_filters(first, LEAST_SIDE, self.l2, strides=2, padding="valid"),
-            *_filters(second, 3, self.l2, padding="same"),
+            *_filters(first, LEAST_SIDE, self.l2, strides=2),
+            *_filters(second, 3, self.l2, padding=edge),
+            *_filters(third, 3, self.l2, padding=edge),
             keras.layers.MaxPooling2D(2, padding="same"),
-            *_filters(third, 3, self.l2, padding="same"),
-            *_filters(fourth, 3, self.l2, padding="same"),
-            keras.layers.MaxPooling2D(2, padding="same"),
+            *_filters(fourth, 3, self.l2, padding=edge),
             keras.layers.Flatten(),
         ]
         if self.dropout:
@@ -75,10 +83,11 @@ class Conv(NamedTuple):
         shapes: list[tuple[int, ...]] = [(1,), (1,)]
         for side, (n_in, n_out) in zip(sides, pairwise((1, *_FILTERS)), strict=True):
             shapes += [(side, side, n_in, n_out), *[(n_out,)] * 4]
+        lost = 0 if min(self.height, self.width) < _ROOMY_SIDE else 2  # by each layer of 3 by 3
         places = 1
         for pixels in (self.height, self.width):
-            after_first = (pixels - LEAST_SIDE) // 2 + 1
-            places *= -(-after_first // 4)  # halved twice, rounded up
+            before_maxima = (pixels - LEAST_SIDE) // 2 + 1 - 2 * lost
+            places *= -(-before_maxima // 2) - lost
         return [*shapes, (places * _FILTERS[-1], self.n_classes), (self.n_classes,)]
 
 
@@ -111,6 +120,80 @@ def rebuild(network: Network, weights: Sequence[NDArray[Any]]) -> Any:
         model = network.build()
     model.set_weights(weights)
     return model
+
+
+def make_of(network: Network, model: Any) -> Any:
+    """What networks that compute alike, numbers aside, have in common; None if that is not known.
+
+    Of a network of the caller's own it is Keras's description, as far as Keras alone wrote the
+    layers: any other code may be described alike and compute something else.
+    """
+    if not isinstance(network, Own):
+        return network._replace(l2=1.0)
+    if not _is_keras_alone(model):
+        return None
+    with warnings.catch_warnings():  # that a lambda is unsafe to load: nothing is loaded
+        warnings.simplefilter("ignore", UserWarning)
+        description = json.loads(model.to_json())
+    description.pop("compile_config", None)
+    for part in _parts(description):
+        if str(part["module"]).split(".")[0] != "keras" or part["class_name"] == "Lambda":
+            return None
+        if part["module"] == "keras.layers" or part is description:
+            part["config"]["name"] = None  # which Keras numbers through the whole process
+    return json.dumps(description)
+
+
+def twin_of(network: Network, model: Any) -> Any:
+    """Another model of the same make."""
+    with generators_kept():
+        if isinstance(network, Own):
+            return load_keras().models.clone_model(model)
+        return network._replace(l2=1.0).build()
+
+
+class Kept:
+    """The last few things made for a make of network, for the next network of that make."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._things: OrderedDict[Any, Any] = OrderedDict()
+        self._changing = threading.Lock()
+
+    def take(self, key: Any) -> Any:
+        """Take it out, for one thread alone; None if it is not there."""
+        with self._changing:
+            return self._things.pop(key, None)
+
+    def put(self, key: Any, thing: Any) -> None:
+        """Keep it, and let the oldest go."""
+        with self._changing:
+            self._things[key] = thing
+            while len(self._things) > self._most:
+                self._things.popitem(last=False)
+
+
+def _is_keras_alone(thing: Any) -> bool:
+    """Whether all code in a layer, and in the layers within it, is Keras's own."""
+    import keras
+
+    if isinstance(thing, FunctionType):
+        return thing.__module__.startswith("keras.")
+    if isinstance(thing, list | tuple):
+        return all(_is_keras_alone(each) for each in thing)
+    if not isinstance(thing, keras.layers.Layer):
+        return True  # or so described that it is found out
+    known = type(thing).__module__.startswith("keras.")
+    return known and all(_is_keras_alone(each) for each in vars(thing).values())
+
+
+def _parts(description: Any) -> Iterator[dict[str, Any]]:
+    """Every object in Keras's description of one, itself first."""
+    if isinstance(description, dict) and "class_name" in description:
+        yield description
+    if isinstance(description, dict | list):
+        for each in description.values() if isinstance(description, dict) else description:
+            yield from _parts(each)
 
 
 def has_filters(model: Any) -> bool:

@@ -1,8 +1,6 @@
 """A network trained from the start to its best epoch."""
 
 import operator
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -15,18 +13,15 @@ from mnist_models._batches import TrainingRows, ahead, gathered, learning_rates
 from mnist_models._keras import seeded, xla_refusals
 from mnist_models._keras_answers import answer
 from mnist_models._keras_epochs import Trainer, compile_as_usual
-from mnist_models._keras_networks import Network, Own, has_filters
+from mnist_models._keras_networks import Kept, Network, Own, has_filters, make_of, twin_of
 from mnist_models._quiet import without_log_messages
 from mnist_models._warp import Warp
 
 # Steps below which compiling with XLA takes longer, a second or so, than it saves.
 _WORTH_FUSING = 200
 
-# Trainers kept for the next network of the same make, each with its weights and compiled code: at
-# most as many as a large grid has architectures.
-_MOST_KEPT = 16
-_kept: "OrderedDict[Any, Trainer]" = OrderedDict()
-_keeping = threading.Lock()
+# Trainers, each with its weights and compiled code: as many as a large grid has architectures.
+_kept = Kept(16)
 
 
 class Course(NamedTuple):
@@ -54,12 +49,13 @@ class Trained(NamedTuple):
 
 def train(network: Network, rows: TrainingRows, course: Course, seed: int) -> Trained:
     """Build a network and train it."""
-    # every new network is traced, which TensorFlow takes for a mistake
-    with seeded(seed), without_log_messages("tensorflow", "triggered tf.function retracing"):
+    with seeded(seed):
         model = network.build()
+    # every new network is traced, which TensorFlow takes for a mistake
+    with without_log_messages("tensorflow", "triggered tf.function retracing"):
         _check_answers(model, rows.X[:1], int(rows.codes.max()) + 1)
         if model.compiled:
-            told, stopping = _train_by_keras(model, rows, course)
+            told, stopping = _train_by_keras(model, rows, course, seed)
         else:
             told, stopping = _train_compiled(network, model, rows, course, seed)
     history = {name: [float(value) for value in values] for name, values in told.items()}
@@ -111,7 +107,7 @@ def _run(
             callbacks.on_epoch_begin(epoch)
             coming = rates[epoch * n_batches :][:n_batches]
             if course.schedule == "constant":  # unless a callback has changed it
-                coming[:] = trainer.net.optimizer.learning_rate
+                coming[:] = float(trainer.net.optimizer.learning_rate.numpy())
             order = rng.permutation(kept)
             logs = trainer.train(
                 ahead(gathered(rows, order, size, coming, read)),
@@ -152,33 +148,27 @@ def _trainer(network: Network, model: Any, course: Course, fused: bool) -> Itera
     the memory back. So networks that differ only in numbers are trained in one place: their
     weights are taken there, and brought back.
     """
-    how = (course.batch_size, course.average, fused)
-    if isinstance(network, Own):  # code may build anything: no two are known to be alike
+    how, make = (course.batch_size, course.average, fused), make_of(network, model)
+    if make is None:
         trainer = Trainer(model, *how)
         trainer.start(course.learning_rate)
         yield trainer
         return
-    make = network._replace(l2=1.0)
-    with _keeping:
-        kept = _kept.pop((make, *how)) if (make, *how) in _kept else None
-    trainer = kept or Trainer(make.build(), *how)
+    trainer = _kept.take((make, *how)) or Trainer(twin_of(network, model), *how)
     for there, here in zip(trainer.net.variables, model.variables, strict=True):
         there.assign(here)
-    trainer.start(course.learning_rate, penalty=network.l2)
+    trainer.start(course.learning_rate, penalty=1.0 if isinstance(network, Own) else network.l2)
     yield trainer
     for there, here in zip(trainer.net.variables, model.variables, strict=True):
         here.assign(there)
-    with _keeping:
-        _kept[make, *how] = trainer
-        while len(_kept) > _MOST_KEPT:
-            _kept.popitem(last=False)
+    _kept.put((make, *how), trainer)
 
 
 # -- by Keras's own fit ----------------------------------------------------------------------------
 
 
 def _train_by_keras(
-    model: Any, rows: TrainingRows, course: Course
+    model: Any, rows: TrainingRows, course: Course, seed: int
 ) -> tuple[dict[str, list[float]], Any]:
     """Train a network that came compiled as it asks for, step by step.
 
@@ -200,12 +190,9 @@ def _train_by_keras(
         callbacks=[*own, *([stopping] if stopping else [])],
         verbose=course.verbose,
     )
-    wrapper.fit(
-        rows.X[kept],
-        rows.codes[kept],
-        sample_weight=rows.weight[kept],
-        validation_data=validation,
-    )
+    X, codes, weight = rows.X[kept], rows.codes[kept], rows.weight[kept]
+    with seeded(seed):
+        wrapper.fit(X, codes, sample_weight=weight, validation_data=validation)
     return wrapper.history_, stopping
 
 

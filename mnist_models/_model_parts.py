@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn import ensemble, linear_model
 from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import PolynomialFeatures
+from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures
 from sklearn.utils.validation import check_is_fitted
 
 from mnist_models._classifier_parts import (
@@ -28,6 +28,7 @@ from mnist_models._part_checks import Arrays, count, plain, require
 from mnist_models._transformer_parts import (
     decode_deskew,
     decode_hog,
+    decode_identity,
     decode_pca,
     decode_products,
     decode_standardize,
@@ -74,6 +75,7 @@ class _Kind(NamedTuple):
 
 # Two of our classes are scikit-learn's models, only fitted faster.
 _KINDS = {
+    "identity": _Kind(FunctionTransformer, encode_nothing, decode_identity),
     "deskew": _Kind(Deskew, encode_nothing, decode_deskew),
     "hog": _Kind(HogFeatures, encode_nothing, decode_hog),
     "pca": _Kind(PCA, encode_pca, decode_pca),

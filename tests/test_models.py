@@ -73,6 +73,16 @@ def test_the_accurate_recipe_reads_better(digits: Split) -> None:
         assert accurate.score(X_test, y_test) >= max(least, report.score(X_test, y_test))
 
 
+def test_the_accurate_network_sees_bare_pixels(digits: Split) -> None:
+    X_train, X_test, y_train, y_test = digits
+    params: Any = {"random_state": 0, "epochs": 8, "batch_size": 32}
+    model = make_model("network", recipe="accurate", **params).fit(X_train, y_train)
+    assert model[0].transform(X_train) is X_train
+    assert model.n_features_in_ == 784
+    assert model.score(X_test, y_test) > 0.9
+    assert "val_loss" not in model[-1].history_
+
+
 def test_the_accurate_forest_counts(digits: Split, monkeypatch: pytest.MonkeyPatch) -> None:
     grown = []
 

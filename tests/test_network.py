@@ -2,6 +2,7 @@
 
 import pickle
 import random
+import re
 import subprocess
 import sys
 from typing import Any
@@ -245,6 +246,14 @@ def test_architectures_that_cannot_work(
         ("patience", -1),
         ("min_delta", -0.1),
         ("validation_fraction", 1.0),
+        ("architecture", "convolutional"),
+        ("schedule", "linear"),
+        ("ema_momentum", 1.0),
+        ("shift", -1.0),
+        ("rotation", 181.0),
+        ("stretch", 2.0),
+        ("bend", "much"),
+        ("callbacks", []),
         ("validation_fraction", None),
         ("verbose", 3),
         ("random_state", "seed"),
@@ -254,6 +263,40 @@ def test_a_parameter_that_cannot_be_is_named(name: str, value: Any) -> None:
     X, y = np.eye(4), [0, 1, 0, 1]
     with pytest.raises((TypeError, ValueError), match="seed" if name == "random_state" else name):
         SequentialClassifier(**{name: value}).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("n_features", "params", "words"),
+    [
+        (10, {"architecture": "conv"}, "a square number of features. Got 10"),
+        (
+            16,
+            {"architecture": "conv"},
+            "at least 5 by 5 pixels for architecture='conv'. Got 4 by 4",
+        ),
+        (36, {"architecture": "conv", "image_shape": (5, 7)}, "image_shape=(5, 7)"),
+        (10, {"rotation": 5.0}, "a square number of features. Got 10"),
+        (10, {"bend": 0.5, "image_shape": (1, 10)}, "at least 2 by 2 pixels to be warped"),
+    ],
+)
+def test_rows_that_are_no_such_images(n_features: int, params: Any, words: str) -> None:
+    X, y = np.ones((6, n_features)), [0, 1] * 3
+    with pytest.raises(ValueError, match=re.escape(words)):
+        SequentialClassifier(**params).fit(X, y)
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (7, 30), (20, 21), (23, 22)])
+def test_images_of_any_shape(shape: Any, rng: np.random.Generator) -> None:
+    """Which of the halves is bright is easily seen, whatever the scale of the pixels."""
+    height, width = shape
+    images = rng.normal(100, 1, (120, height, width))
+    y = np.arange(120) % 2
+    images[y == 1, : height // 2] += 40
+    images[y == 0, height - height // 2 :] += 40
+    X = images.reshape(120, -1)
+    params: Any = {"image_shape": shape, "epochs": 4, "batch_size": 16, "random_state": 0}
+    network = SequentialClassifier(architecture="conv", shift=1.0, **params).fit(X, y)
+    assert network.score(X, y) == 1.0
 
 
 def test_a_misspelt_parameter_is_an_error() -> None:

@@ -16,7 +16,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 
 from mnist_models import (
     Deskew,
@@ -166,6 +166,28 @@ def _accurate(name: str) -> Pipeline:
 @pytest.fixture(scope="module", params=["logistic", "forest"])
 def accurate(request: pytest.FixtureRequest, digits: Split) -> Any:
     return _accurate(request.param).fit(digits[0], digits[2])
+
+
+@pytest.fixture(scope="module")
+def conv(digits: Split) -> Any:
+    params: Any = {"epochs": 1, "dropout": 0.1, "random_state": 0}
+    return make_model("network", recipe="accurate", **params).fit(digits[0], digits[2])
+
+
+def test_a_convolutional_network_comes_back(conv: Any, digits: Split, tmp_path: Path) -> None:
+    save_model(conv, tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    _assert_same_bits(loaded, conv, digits[1])
+    _assert_same_bits(pickle.loads(pickle.dumps(loaded)), conv, digits[1])
+    assert repr(loaded) == repr(conv)
+    assert loaded[-1].history_ == conv[-1].history_
+
+
+def test_a_function_is_code_and_not_saved(table: tuple[Any, Any], tmp_path: Path) -> None:
+    steps = [("f", FunctionTransformer(np.sqrt)), ("classify", LogisticRegression())]
+    model = Pipeline(steps).fit(np.abs(table[0]), table[1])
+    with pytest.raises(TypeError, match="func must be a number"):
+        save_model(model, tmp_path / "model")
 
 
 def _assert_same_bits(loaded: Any, model: Any, X: Any) -> None:
