@@ -9,7 +9,7 @@ from types import ModuleType
 
 import psutil
 
-from benchmarks import features, forest, growth, loading, logistic, network
+from benchmarks import features, forest, growth, job, loading, logistic, network
 from benchmarks.measure import Cost, Row, cost_of_command
 
 _TOPICS: dict[str, ModuleType] = {
@@ -19,6 +19,7 @@ _TOPICS: dict[str, ModuleType] = {
     "forest": forest,
     "network": network,
     "growth": growth,
+    "job": job,
 }
 _LIBRARIES = ("scikit-learn", "numpy", "numba", "tensorflow")
 

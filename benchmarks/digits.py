@@ -14,14 +14,20 @@ Labels = NDArray[Any]
 
 def training_digits(quick: bool) -> tuple[Pixels, Labels]:
     """The report's 56,000; the embedded digits, over and over, where MNIST is not at hand."""
+    X_train, _, y_train, _ = report_split(quick)
+    return X_train, y_train
+
+
+def report_split(quick: bool) -> tuple[Pixels, Pixels, Labels, Labels]:
+    """The report's 56,000 and 14,000, or what there is in their place: X, X_test, y, y_test."""
     digits = load_sample_digits()
     if quick:
-        return digits.data[:600], digits.target[:600]
+        return digits.data[:600], digits.data[600:800], digits.target[:600], digits.target[600:800]
     try:
-        X_train, _, y_train, _ = fetch_mnist(download_if_missing=False).split("report")
-        return X_train, y_train
+        return fetch_mnist(download_if_missing=False).split("report")
     except DatasetUnavailableError:
-        return np.tile(digits.data, (31, 1)), np.tile(digits.target, 31)
+        X, X_test, y, y_test = digits.split()
+        return np.tile(X, (39, 1)), np.tile(X_test, (39, 1)), np.tile(y, 39), np.tile(y_test, 39)
 
 
 def shifted(X: Pixels, y: Labels, n: int) -> tuple[Pixels, Labels]:

@@ -3,9 +3,12 @@
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import NamedTuple
+
+import psutil
 
 # Prepended to the code of a fresh process: prints a number for the caller to read.
 _PEAK = (
@@ -80,6 +83,40 @@ def cost_of_command(*words: str) -> Cost:
     )
     seconds = time.perf_counter() - start
     return Cost(" ".join(words), seconds, float(done.stderr.split()[-1]))
+
+
+def cost_of_module(what: str, module: str, *words: str) -> Cost:
+    """Run a module to its end. The peak is that of its process and all that it started."""
+    start, peak = time.perf_counter(), 0.0
+    command = [sys.executable, "-W", "ignore", "-m", module, *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        done = threading.Event()
+
+        def watch() -> None:
+            nonlocal peak
+            while not done.wait(0.5):
+                peak = max(peak, _memory_of_tree(running.pid))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        printed, _ = running.communicate()
+        done.set()
+        watcher.join()
+    if running.returncode:
+        raise subprocess.CalledProcessError(running.returncode, command)
+    return Cost(f"{what}: {printed.splitlines()[-1]}", time.perf_counter() - start, peak)
+
+
+def _memory_of_tree(pid: int) -> float:
+    """Megabytes; what processes share is divided among them."""
+    total = 0.0
+    try:
+        first = psutil.Process(pid)
+        for process in (first, *first.children(recursive=True)):
+            total += process.memory_full_info().pss / 2**20
+    except psutil.NoSuchProcess:  # it ended while it was looked at
+        pass
+    return total
 
 
 def cost_of_call(what: str, prepare: str, call: str, result: str = "None") -> Cost:

@@ -1,23 +1,107 @@
-"""The network's answers, against Keras's own predict."""
+"""The network's training and answers, against Keras's own, scikeras and skorch."""
 
-from collections.abc import Iterator
+import importlib.util
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from benchmarks.digits import training_digits
 from benchmarks.measure import Row, alternate
-from mnist_models import SequentialClassifier
+from mnist_models import SequentialClassifier, load_sample_digits
+
+_EPOCHS = 5
 
 
 def rows(quick: bool) -> Iterator[Row]:
-    """Probabilities of one row and of many."""
-    X = training_digits(quick)[0].astype(np.float32) / 255
+    """Epochs, probabilities of one row and of many, and a search over many small fits."""
+    pixels, labels = training_digits(quick)
+    X, y = pixels.astype(np.float32) / 255, labels.astype(int)
+    repeats = 1 if quick else 5
+    ours = _epochs(lambda epochs: _ours(epochs).fit(X, y))
+    yield alternate(f"network, {_EPOCHS} epochs (v. Keras fit)", ours, _keras_epochs(X, y), repeats)
+    if importlib.util.find_spec("torch"):  # not everybody's, and not small
+        theirs = _epochs(lambda epochs: _skorch(epochs).fit(X, y))
+        yield alternate(f"network, {_EPOCHS} epochs (v. skorch fit)", ours, theirs, repeats)
+    yield from _answers(X, quick)
+    yield _grid(quick)
+
+
+def _ours(epochs: int) -> SequentialClassifier:
+    return SequentialClassifier(epochs=epochs, validation_fraction=0, random_state=0)
+
+
+def _epochs(fit: Callable[[int], object]) -> Callable[[], object]:
+    """A fit of some epochs, what compiling there is done before."""
+    fit(1)
+    return lambda: fit(_EPOCHS)
+
+
+def _keras_epochs(X: Any, y: Any) -> Callable[[], object]:
+    from benchmarks.notebook import build
+
+    model = build(l2=1e-3)
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return _epochs(lambda n: model.fit(X, y, batch_size=128, epochs=n, verbose=0))
+
+
+def _skorch(epochs: int) -> Any:
+    import torch
+    from skorch import NeuralNetClassifier
+
+    layers: list[Any] = []
+    for n_in, n_out in itertools.pairwise((784, 128, 64)):
+        layers += [torch.nn.Linear(n_in, n_out), torch.nn.ReLU()]
+    return NeuralNetClassifier(
+        torch.nn.Sequential(*layers, torch.nn.Linear(64, 10)),
+        criterion=torch.nn.CrossEntropyLoss,
+        optimizer=torch.optim.Adam,
+        optimizer__weight_decay=1e-3,
+        batch_size=128,
+        max_epochs=epochs,
+        train_split=None,
+        iterator_train__shuffle=True,
+        verbose=0,
+    )
+
+
+def _answers(X: Any, quick: bool) -> Iterator[Row]:
     network = SequentialClassifier(epochs=1, random_state=0)
     network.fit(X[:1000], np.arange(len(X[:1000])) % 10)
     for n in (1, min(len(X), 14_000)):
         yield alternate(
-            f"network, probabilities of {n:,} rows (v. keras predict)",
+            f"network, probabilities of {n:,} rows (v. Keras predict)",
             lambda n=n: network.predict_proba(X[:n]),  # type: ignore[misc]
             lambda n=n: network.model_.predict(X[:n], verbose=0),  # type: ignore[misc]
-            1 if quick else 7,
+            1 if quick else 15,
         )
+
+
+def _grid(quick: bool) -> Row:
+    from benchmarks.notebook import network
+
+    digits = load_sample_digits()
+    X, y = digits.data.astype(np.float32) / 255, digits.target
+    units = [(16,)] if quick else [(32,), (64,), (128,), (64, 32), (128, 64)]
+    penalties, rates = ([1e-3], [1e-3]) if quick else ([1e-4, 1e-3, 1e-2], [1e-3, 3e-3])
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    ours = {"hidden_units": units, "l2": penalties, "learning_rate": rates}
+    theirs = {
+        "model__hidden_units": units,
+        "model__l2": penalties,
+        "optimizer__learning_rate": rates,
+    }
+    scikeras = network(model__hidden_units=(128, 64), model__l2=1e-3, optimizer="adam")
+    searches = (
+        GridSearchCV(SequentialClassifier(random_state=0), ours, cv=folds),
+        GridSearchCV(scikeras, theirs, cv=folds),
+    )
+    return alternate(
+        f"network, grid of {len(units) * len(penalties) * len(rates)} by 5 folds (v. scikeras)",
+        lambda: searches[0].fit(X, y).best_score_,
+        lambda: searches[1].fit(X, y).best_score_,
+        1,
+        lambda ours, theirs: f"best accuracy {ours:.4f} v. {theirs:.4f}",
+    )
