@@ -20,7 +20,7 @@ _BLOCK = 24
 _BLOCKS_AT_ONCE = 64
 
 # What was compiled for each model, as long as it lives, and for the last few makes of them.
-_forwards: "WeakKeyDictionary[Any, Callable[..., Any]]" = WeakKeyDictionary()
+_forwards: "WeakKeyDictionary[Any, ForwardPass]" = WeakKeyDictionary()
 _kept = Kept(32)
 
 
@@ -40,59 +40,84 @@ def answer(network: Network, model: Any, rows: NDArray[Any]) -> NDArray[np.float
     ndarray of float32, shape (n, n_classes)
     """
     forward = _forward_of(network, model, rows.shape[1])
-    weights = [each.value.read_value() for each in model.weights]
+    variables = [each.value for each in model.weights]
     answers, start = [], 0
     while start < len(rows):
         many = len(rows) - start >= _BLOCK * _BLOCKS_AT_ONCE
         size = _BLOCK * (_BLOCKS_AT_ONCE if many else 1)
         block = rows[start : start + size].astype(np.float32, copy=False)
-        answers.append(forward(weights, filled_up(block, size)).numpy()[: len(block)])
+        answers.append(forward(variables, filled_up(block, size))[: len(block)])
         start += size
     return np.concatenate(answers)
 
 
-def _forward_of(network: Network, model: Any, n_features: int) -> Callable[..., Any]:
-    """What was compiled for this model, or for another of its make."""
-    forward: Callable[..., Any] | None = _forwards.get(model)
-    if forward is None:
-        make = make_of(network, model)
-        if make is None:
-            forward = _compile_forward(ref(model), n_features)
-        else:
-            forward = _kept.take(make)
-            if forward is None:
-                twin = twin_of(network, model)
-                forward = _compile_forward(lambda: twin, n_features)
-            _kept.put(make, forward)
-        _forwards[model] = forward
-    return forward
+class ForwardPass:
+    """The answers of all networks of one make, compiled: to one block of rows, or to many.
 
+    Parameters
+    ----------
+    model : callable
+        Returns a network of that make, whose layers are used, but not its weights; called as long
+        as this lives.
+    n_features : int
+    """
 
-def _compile_forward(model: Callable[[], Any], n_features: int) -> Callable[..., Any]:
-    """A function of a network's weights, and of one block of rows or many."""
-    import keras
-    import tensorflow as tf
+    def __init__(self, model: Callable[[], Any], n_features: int) -> None:
+        import tensorflow as tf
 
-    def forward(weights: Any, X: Any) -> Any:
-        net = model()
+        self._model = model
+        self._compiled: dict[int, Callable[..., Any]] = {}
+        self.function = tf.function(self._answer, autograph=False, jit_compile=True)
+        unfused = tf.function(self._answer, autograph=False)
+        if has_filters(model()):
+            self.function = unfused
+            return
+        try:
+            zeros = np.zeros((_BLOCK, n_features), dtype=np.float32)
+            self([each.value for each in model().weights], zeros)
+        except xla_refusals():
+            self.function, self._compiled = unfused, {}
+
+    def __call__(self, variables: list[Any], X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Answers to one block of rows, or to as many as go in one call."""
+        import tensorflow as tf
+
+        rows = tf.convert_to_tensor(X)
+        if len(X) not in self._compiled:
+            self._compiled[len(X)] = self.function.get_concrete_function(variables, rows)
+        answers: NDArray[np.float32] = self._compiled[len(X)](variables, rows).numpy()
+        return answers
+
+    def _answer(self, variables: Any, X: Any) -> Any:
+        import keras
+        import tensorflow as tf
+
+        model = self._model()
 
         def block(rows: Any) -> Any:
-            return net(rows, training=False)
+            return model(rows, training=False)
 
-        with keras.StatelessScope(state_mapping=zip(net.weights, weights, strict=True)):
+        values = [tf.convert_to_tensor(each) for each in variables]
+        with keras.StatelessScope(state_mapping=zip(model.weights, values, strict=True)):
             if X.shape[0] == _BLOCK:
                 return block(X)
             blocks = tf.reshape(X, [-1, _BLOCK, X.shape[1]])
             answers = tf.map_fn(block, blocks, fn_output_signature=tf.float32)
             return tf.reshape(answers, [X.shape[0], -1])
 
-    plain = tf.function(forward, autograph=False)
-    if has_filters(model()):
-        return plain
-    fused = tf.function(forward, autograph=False, jit_compile=True)
-    weights = [each.value.read_value() for each in model().weights]
-    try:
-        fused(weights, np.zeros((_BLOCK, n_features), dtype=np.float32))
-    except xla_refusals():
-        return plain
-    return fused
+
+def _forward_of(network: Network, model: Any, n_features: int) -> ForwardPass:
+    """What was compiled for this model, or for another of its make."""
+    forward: ForwardPass | None = _forwards.get(model)
+    if forward is None:
+        make = make_of(network, model)
+        if make is None:
+            forward = ForwardPass(ref(model), n_features)
+        else:
+            forward = _kept.take(make)
+            if forward is None:
+                twin = twin_of(network, model)
+                forward = ForwardPass(lambda: twin, n_features)
+            _kept.put(make, forward)
+        _forwards[model] = forward
+    return forward

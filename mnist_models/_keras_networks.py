@@ -17,7 +17,7 @@ from mnist_models._keras import generators_kept, load_keras
 LEAST_SIDE = 5
 # The least that leaves a place for the last ones, if each layer keeps clear of the edge.
 _ROOMY_SIDE = 21
-_FILTERS = (32, 64, 64, 64)
+_FILTERS = (32, 64, 96, 128)
 
 
 class Dense(NamedTuple):

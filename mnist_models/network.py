@@ -37,10 +37,10 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         Units in each hidden layer of the dense network; ``()`` makes it a multinomial logistic
         regression.
     architecture : {"dense", "conv"}, default="dense"
-        ``"conv"`` reads the rows as images: four convolutional layers of 32, 64, 64 and 64
+        ``"conv"`` reads the rows as images: four convolutional layers of 32, 64, 96 and 128
         filters with batch normalization, the first 5 by 5 over every second pixel, the others 3
-        by 3, maxima of 2 by 2 after the second and the fourth, then the softmax. Pixels may have
-        any scale, and ``hidden_units`` are not used.
+        by 3, maxima of 2 by 2 before the last, then the softmax. Pixels may have any scale, and
+        ``hidden_units`` are not used.
     image_shape : tuple (height, width) of int, default=None
         Shape of the images, of the convolutional network at least 5 by 5; None for square ones.
         Used where a row is an image: by ``"conv"``, and to shift, rotate, stretch or bend.

@@ -423,7 +423,7 @@ def test_a_row_has_one_answer_to_the_last_bit(
 def test_nothing_is_traced_again_as_sizes_vary(trained: SequentialClassifier) -> None:
     X = np.tile(load_sample_digits().data, (2, 1))
     trained.predict_proba(X)
-    forward: Any = answers._forwards[trained.model_]
+    forward: Any = answers._forwards[trained.model_].function
     before = forward.experimental_get_tracing_count()
     for n in (1, 2, 40, 300, 2048, 3000):
         trained.predict_proba(X[:n])
