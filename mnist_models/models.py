@@ -47,7 +47,7 @@ _DEPARTURES: dict[str, dict[str, dict[str, Any]]] = {
             "rotation": 12.0,
             "stretch": 0.08,
             "bend": 0.4,
-            "epochs": 28,
+            "epochs": 24,
             "validation_fraction": 0.0,
         },
     },
