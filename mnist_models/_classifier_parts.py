@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from mnist_models._keras_networks import LEAST_SIDE, Conv, Dense
+from mnist_models._keras_networks import LEAST_SIDE, Conv, Dense, Own
 from mnist_models._network_input import check_parameters
 from mnist_models._part_checks import Arrays, count, decode_classes, encode_classes, require, take
 from mnist_models.linear import LogisticRegression
 from mnist_models.network import SequentialClassifier
 
 # The longest side of an image that a convolutional network is loaded for: filters make some tens
-# of numbers of every pixel.
-_LONGEST_SIDE = 2**10
+# of numbers of every pixel, and images are asked about two dozen at a time.
+_LONGEST_SIDE = 2**8
 
 
 def encode_logistic(model: LogisticRegression) -> tuple[dict[str, Any], Arrays]:
@@ -34,7 +34,7 @@ def decode_logistic(model: LogisticRegression, settings: dict[str, Any], arrays:
 
 def encode_network(model: SequentialClassifier) -> tuple[dict[str, Any], Arrays]:
     """The layers' sizes and weights, and how training went."""
-    if model.build_fn is not None:
+    if model.build_fn is not None or isinstance(model._network, Own):
         raise TypeError(
             "A network built by build_fn is code, and a model is saved as plain data. "
             "Save model_.get_weights(), or pickle it for readers who trust you."

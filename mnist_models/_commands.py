@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from mnist_models import _mnist
 from mnist_models._files import atomic_writer
 from mnist_models._keras import load_keras
+from mnist_models._keras_networks import Conv
 from mnist_models._pixels import read_pixels
 from mnist_models.comparison import Comparison
 from mnist_models.datasets import ImageDataset, fetch_mnist, load_idx, load_sample_digits
@@ -100,7 +101,7 @@ def run_predict(options: Namespace) -> int:
 
 def run_version(options: Namespace) -> int:
     """Print the versions that a result depends on."""
-    names = ["mnist-models", "numpy", "scikit-learn", "tensorflow", "keras", "scikeras"]
+    names = ["mnist-models", "numpy", "scikit-learn", "tensorflow", "keras"]
     for name in names:
         print(f"{name} {importlib.metadata.version(name)}")
     print(f"python {platform.python_version()}")
@@ -170,8 +171,8 @@ def _check_scale(path: Path, pixels: NDArray[Any], model: Any) -> None:
     mean = 0.0
     if isinstance(first, Standardize):
         mean = first.mean_.max()
-    elif isinstance(last, SequentialClassifier) and last.architecture == "conv":
-        mean = float(last.model_.get_weights()[0])  # of its first layer, which normalizes
+    elif isinstance(last, SequentialClassifier) and isinstance(last._network, Conv):
+        mean = last.model_.get_weights()[0].item()  # of its first layer, which normalizes
     if 0 < pixels.max() <= 1 < mean:
         raise ValueError(
             f"{path} must hold pixels from 0 (paper) to 255 (ink), as the model was fitted on. "

@@ -95,7 +95,7 @@ class ForwardPass:
         model = self._model()
 
         def block(rows: Any) -> Any:
-            return model(rows, training=False)
+            return tf.cast(model(rows, training=False), tf.float32)
 
         values = [tf.convert_to_tensor(each) for each in variables]
         with keras.StatelessScope(state_mapping=zip(model.weights, values, strict=True)):

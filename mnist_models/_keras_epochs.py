@@ -39,11 +39,12 @@ class Trainer:
         self.net = net
         self._batch_size = batch_size
         self._average = average
-        compile_as_usual(net)
+        compile_as_usual(net, scaled=False)
         net.optimizer.build(net.trainable_variables)
         self._penalty = tf.Variable(1.0, trainable=False)
         self._n_steps = tf.Variable(0.0, trainable=False)
-        self._averages = [tf.Variable(w) for w in net.weights] if average else []
+        self._averaged = [w for w in net.weights if average and "float" in str(w.dtype)]
+        self._averages = [tf.Variable(w) for w in self._averaged]
         how = {"autograph": False, "jit_compile": fused}
         self._train = tf.function(lambda *batches: self._run(self._learn, *batches), **how)
         self._measure = tf.function(lambda *batches: self._run(self._look, *batches), **how)
@@ -57,17 +58,24 @@ class Trainer:
         self.net.stop_training = False
         self._penalty.assign(penalty)
         self._n_steps.assign(0.0)
-        for average, weight in zip(self._averages, self.net.weights, strict=False):
+        for average, weight in zip(self._averages, self._averaged, strict=True):
             average.assign(weight.value)
 
-    def train(self, epoch: Iterable[Batches], after: Callable[[int], None]) -> dict[str, float]:
-        """One epoch, and what its batches came to. ``after`` hears how many batches are done."""
+    def train(
+        self, epoch: Iterable[Batches], after: Callable[[int, dict[str, float]], None]
+    ) -> dict[str, float]:
+        """One epoch, and what its batches came to.
+
+        ``after`` hears how many batches are done, and what they came to so far.
+        """
         sums, done = np.zeros(_N_SUMS), 0
         self._exchange()
         for batches in epoch:
             sums += self._train(*_tensors(batches)).numpy()
             done += batches.n_batches
-            after(done)
+            after(done, _logs(sums))
+            if self.net.stop_training:
+                break
         self._exchange()
         return _logs(sums)
 
@@ -80,7 +88,7 @@ class Trainer:
 
     def _exchange(self) -> None:
         """Give the network its own weights for their averages, or the other way round."""
-        for average, weight in zip(self._averages, self.net.weights, strict=False):
+        for average, weight in zip(self._averages, self._averaged, strict=True):
             kept = weight.numpy().copy()
             weight.assign(average)
             average.assign(kept)
@@ -115,8 +123,8 @@ class Trainer:
             self._n_steps.assign_add(1.0)
             # the first steps are averaged over few: nothing remains of where they began
             kept = tf.minimum(self._average, self._n_steps / (self._n_steps + 9.0))
-            for average, each in zip(self._averages, self.net.weights, strict=True):
-                average.assign(kept * average + (1.0 - kept) * each)
+            for average, each in zip(self._averages, self._averaged, strict=True):
+                average.assign(average + tf.cast(1.0 - kept, average.dtype) * (each - average))
         return sums
 
     def _look(self, X: Any, codes: Any, weight: Any, size: Any, rate: Any) -> Any:
@@ -128,26 +136,28 @@ class Trainer:
         import keras
         import tensorflow as tf
 
-        answers = self.net(X, training=training)
+        answers = tf.cast(self.net(X, training=training), tf.float32)
         entropies = weight * keras.losses.sparse_categorical_crossentropy(codes, answers)
         entropy = tf.reduce_sum(entropies)
-        penalty = self._penalty * tf.add_n([tf.zeros(()), *self.net.losses])
+        penalties = [tf.cast(each, tf.float32) for each in self.net.losses]
+        penalty = self._penalty * tf.add_n([tf.zeros(()), *penalties])
         hits = tf.cast(tf.argmax(answers, axis=1, output_type=tf.int32) == codes, tf.float32)
         sums = [entropy, penalty * size, size, tf.reduce_sum(weight * hits), tf.reduce_sum(weight)]
         return entropy / size + penalty, tf.stack(sums)
 
 
-def compile_as_usual(net: Any) -> None:
-    """Compile a network for the training that all of them get."""
+def compile_as_usual(net: Any, learning_rate: float = 1e-3, scaled: bool = True) -> None:
+    """Compile a network for the training that all of them get; ``scaled`` if in half precision."""
     import keras
 
     net.compile(
-        optimizer=keras.optimizers.Adam(),
+        optimizer=keras.optimizers.Adam(learning_rate),
         loss="sparse_categorical_crossentropy",
         weighted_metrics=[
             keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy"),
             "accuracy",
         ],
+        auto_scale_loss=scaled,
     )
 
 

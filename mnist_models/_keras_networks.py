@@ -2,13 +2,11 @@
 
 import json
 import threading
-import warnings
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from types import FunctionType
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mnist_models._keras import generators_kept, load_keras
@@ -17,6 +15,15 @@ from mnist_models._keras import generators_kept, load_keras
 LEAST_SIDE = 5
 # The least that leaves a place for the last ones, if each layer keeps clear of the edge.
 _ROOMY_SIDE = 21
+
+# Layers that are told in full by their description and their weights.
+_PLAIN_LAYERS = frozenset(
+    """
+    InputLayer Dense Conv2D DepthwiseConv2D SeparableConv2D BatchNormalization LayerNormalization
+    Dropout SpatialDropout2D Activation ReLU LeakyReLU PReLU ELU Softmax Flatten Reshape Permute
+    MaxPooling2D AveragePooling2D GlobalMaxPooling2D GlobalAveragePooling2D ZeroPadding2D
+    """.split()  # noqa: SIM905
+)
 _FILTERS = (32, 64, 96, 128)
 
 
@@ -69,9 +76,9 @@ class Conv(NamedTuple):
             *_filters(first, LEAST_SIDE, self.l2, strides=2),
             *_filters(second, 3, self.l2, padding=edge),
             *_filters(third, 3, self.l2, padding=edge),
-            keras.layers.MaxPooling2D(2, padding="same"),
+            keras.layers.MaxPooling2D(2, padding="same", data_format="channels_last"),
             *_filters(fourth, 3, self.l2, padding=edge),
-            keras.layers.Flatten(),
+            keras.layers.Flatten(data_format="channels_last"),
         ]
         if self.dropout:
             layers.append(keras.layers.Dropout(self.dropout))
@@ -106,7 +113,7 @@ class Own(NamedTuple):
                 f"build_fn must return a keras.Model. Got {type(model).__name__} instead."
             )
         if not model.built:
-            model.build((None, self.n_features))
+            model(np.zeros((1, self.n_features), dtype=np.float32), training=False)
         return model
 
 
@@ -125,88 +132,81 @@ def rebuild(network: Network, weights: Sequence[NDArray[Any]]) -> Any:
 def make_of(network: Network, model: Any) -> Any:
     """What networks that compute alike, numbers aside, have in common; None if that is not known.
 
-    Of a network of the caller's own it is Keras's description, as far as Keras alone wrote the
-    layers: any other code may be described alike and compute something else.
+    Of a network of the caller's own it is Keras's description, where it is a plain sequence of
+    layers that have no state but their weights and no code but Keras's: others may be described
+    alike and compute something else.
     """
+    import keras
+
     if not isinstance(network, Own):
-        return network._replace(l2=1.0)
-    if not _is_keras_alone(model):
+        return network._replace(l2=1.0), keras.config.dtype_policy().name, keras.config.floatx()
+    if type(model) is not keras.Sequential or not all(map(_is_plain, model.layers)):
         return None
-    with warnings.catch_warnings():  # that a lambda is unsafe to load: nothing is loaded
-        warnings.simplefilter("ignore", UserWarning)
-        description = json.loads(model.to_json())
-    description.pop("compile_config", None)
-    for part in _parts(description):
-        if str(part["module"]).split(".")[0] != "keras" or part["class_name"] == "Lambda":
-            return None
-        if part["module"] == "keras.layers" or part is description:
-            part["config"]["name"] = None  # which Keras numbers through the whole process
-    return json.dumps(description)
+    layers = [(type(each).__name__, each.get_config() | {"name": ""}) for each in model.layers]
+    trainable = [variable.trainable for variable in model.variables]
+    return json.dumps([model.input_shape, layers, trainable])
 
 
 def twin_of(network: Network, model: Any) -> Any:
     """Another model of the same make."""
     with generators_kept():
-        if isinstance(network, Own):
-            return load_keras().models.clone_model(model)
-        return network._replace(l2=1.0).build()
+        if not isinstance(network, Own):
+            return network._replace(l2=1.0).build()
+        twin = load_keras().models.clone_model(model)
+    for there, here in zip(twin.variables, model.variables, strict=True):
+        there.trainable = here.trainable
+    return twin
+
+
+def _is_plain(layer: Any) -> bool:
+    known = type(layer).__module__.startswith("keras.") and type(layer).__name__ in _PLAIN_LAYERS
+    functions = [each for each in vars(layer).values() if callable(each)]
+    # a function knows its own module, any other object that of its type
+    return known and all(str(each.__module__).startswith("keras.") for each in functions)
 
 
 class Kept:
-    """The last few things made for a make of network, for the next network of that make."""
+    """The last few things made for makes of networks, for the next network of the same make."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._things: OrderedDict[Any, Any] = OrderedDict()
+        self._things: list[tuple[Any, Any]] = []
         self._changing = threading.Lock()
 
     def take(self, key: Any) -> Any:
-        """Take it out, for one thread alone; None if it is not there."""
+        """Take one out, for one thread alone; None if there is none."""
         with self._changing:
-            return self._things.pop(key, None)
+            for place, (each, thing) in reversed(list(enumerate(self._things))):
+                if each == key:
+                    del self._things[place]
+                    return thing
+        return None
 
     def put(self, key: Any, thing: Any) -> None:
-        """Keep it, and let the oldest go."""
+        """Keep one, and let the oldest go."""
         with self._changing:
-            self._things[key] = thing
-            while len(self._things) > self._most:
-                self._things.popitem(last=False)
-
-
-def _is_keras_alone(thing: Any) -> bool:
-    """Whether all code in a layer, and in the layers within it, is Keras's own."""
-    import keras
-
-    if isinstance(thing, FunctionType):
-        return thing.__module__.startswith("keras.")
-    if isinstance(thing, list | tuple):
-        return all(_is_keras_alone(each) for each in thing)
-    if not isinstance(thing, keras.layers.Layer):
-        return True  # or so described that it is found out
-    known = type(thing).__module__.startswith("keras.")
-    return known and all(_is_keras_alone(each) for each in vars(thing).values())
-
-
-def _parts(description: Any) -> Iterator[dict[str, Any]]:
-    """Every object in Keras's description of one, itself first."""
-    if isinstance(description, dict) and "class_name" in description:
-        yield description
-    if isinstance(description, dict | list):
-        for each in description.values() if isinstance(description, dict) else description:
-            yield from _parts(each)
+            self._things.append((key, thing))
+            del self._things[: -self._most]
 
 
 def has_filters(model: Any) -> bool:
     """Whether any layer, however deep, is a convolution: XLA is slow at these on processors."""
-    layers = getattr(model, "layers", [])
-    return any(hasattr(layer, "kernel_size") or has_filters(layer) for layer in layers)
+    inside = [*getattr(model, "layers", []), getattr(model, "layer", None)]
+    return any(hasattr(layer, "kernel_size") or has_filters(layer) for layer in inside if layer)
 
 
 def _filters(n: int, side: int, l2: float, **how: Any) -> list[Any]:
     import keras
 
     return [
-        keras.layers.Conv2D(n, side, use_bias=False, kernel_regularizer=_penalty(l2), **how),
+        keras.layers.Conv2D(
+            n,
+            side,
+            use_bias=False,
+            kernel_regularizer=_penalty(l2),
+            data_format="channels_last",
+            **how,
+        ),
         keras.layers.BatchNormalization(momentum=0.9),
         keras.layers.ReLU(),
     ]

@@ -54,8 +54,10 @@ def train(network: Network, rows: TrainingRows, course: Course, seed: int) -> Tr
     # every new network is traced, which TensorFlow takes for a mistake
     with without_log_messages("tensorflow", "triggered tf.function retracing"):
         _check_answers(model, rows.X[:1], int(rows.codes.max()) + 1)
-        if model.compiled:
-            told, stopping = _train_by_keras(model, rows, course, seed)
+        reason = _keras_is_to_train(model)
+        if reason:
+            _say(course, f"{reason}: Keras's own fit trains it")
+            told, stopping = _train_by_keras(model, rows, course)
         else:
             told, stopping = _train_compiled(network, model, rows, course, seed)
     history = {name: [float(value) for value in values] for name, values in told.items()}
@@ -74,7 +76,7 @@ def train(network: Network, rows: TrainingRows, course: Course, seed: int) -> Tr
 def _train_compiled(
     network: Network, model: Any, rows: TrainingRows, course: Course, seed: int
 ) -> tuple[dict[str, list[float]], Any]:
-    compile_as_usual(model)
+    compile_as_usual(model, course.learning_rate)
     initial = [variable.numpy().copy() for variable in model.variables]
     n_steps = course.epochs * -(-int((~rows.held_out).sum()) // course.batch_size)
     if has_filters(model):
@@ -96,10 +98,12 @@ def _run(
 ) -> tuple[dict[str, list[float]], Any]:
     """Every epoch; the history, and the callback that stopped early, if any rows are held out."""
     kept, held_out = np.flatnonzero(~rows.held_out), np.flatnonzero(rows.held_out)
-    rng, size = np.random.default_rng(seed), course.batch_size
+    rng = np.random.default_rng(seed)
+    # no more than the rows fill, by powers of 2: few sizes are compiled
+    size = min(course.batch_size, 1 << (len(kept) - 1).bit_length())
     n_batches = -(-len(kept) // size)
     rates = learning_rates(course.learning_rate, course.schedule, course.epochs * n_batches)
-    with _trainer(network, model, course, fused) as trainer:
+    with _trainer(network, model, course, size, fused) as trainer:
         callbacks, history, stopping = _callbacks(trainer.net, course, n_batches, len(held_out))
         read = partial(course.warp.read, rng=rng) if course.warp else operator.getitem
         callbacks.on_train_begin()
@@ -111,7 +115,7 @@ def _run(
             order = rng.permutation(kept)
             logs = trainer.train(
                 ahead(gathered(rows, order, size, coming, read)),
-                lambda done: callbacks.on_train_batch_end(done - 1),
+                lambda done, logs: callbacks.on_train_batch_end(done - 1, logs),
             )
             if len(held_out):
                 measured = trainer.measure(ahead(gathered(rows, held_out, size, coming)))
@@ -141,14 +145,18 @@ def _callbacks(net: Any, course: Course, n_batches: int, n_held_out: int) -> tup
 
 
 @contextmanager
-def _trainer(network: Network, model: Any, course: Course, fused: bool) -> Iterator[Trainer]:
+def _trainer(
+    network: Network, model: Any, course: Course, batch_size: int, fused: bool
+) -> Iterator[Trainer]:
     """A trainer of the model: its own, or one that trained another of the same make before.
 
     Tracing and compiling take longer than a small network's training, and TensorFlow never gives
     the memory back. So networks that differ only in numbers are trained in one place: their
     weights are taken there, and brought back.
     """
-    how, make = (course.batch_size, course.average, fused), make_of(network, model)
+    how = (batch_size, course.average, fused)
+    # callbacks are shown the model that the caller gets, and may change whatever it is made of
+    make = None if course.callbacks else make_of(network, model)
     if make is None:
         trainer = Trainer(model, *how)
         trainer.start(course.learning_rate)
@@ -167,33 +175,45 @@ def _trainer(network: Network, model: Any, course: Course, fused: bool) -> Itera
 # -- by Keras's own fit ----------------------------------------------------------------------------
 
 
+def _keras_is_to_train(model: Any) -> str | None:
+    """Why a network asks for training of its own kind, if it does."""
+    import keras
+
+    if model.compiled:
+        return "the network came compiled"
+    steps = ("train_step", "test_step", "compute_loss")
+    if any(getattr(type(model), step) is not getattr(keras.Model, step) for step in steps):
+        return "the network has steps of its own"
+    if any(layer.compute_dtype == "float16" for layer in model.layers):
+        return "the network works in half precision, whose loss needs scaling"
+    return None
+
+
 def _train_by_keras(
-    model: Any, rows: TrainingRows, course: Course, seed: int
+    model: Any, rows: TrainingRows, course: Course
 ) -> tuple[dict[str, list[float]], Any]:
-    """Train a network that came compiled as it asks for, step by step.
-
-    scikeras is passed no seed: it would switch on TensorFlow's op determinism and can leave it on.
-    """
-    from scikeras.wrappers import KerasClassifier
-
-    _say(course, "the network came compiled: Keras's own fit trains it")
+    """Train a network as Keras does, step by step; one that came compiled, as it asks for."""
+    monitor = "val_loss"
+    if not model.compiled:
+        compile_as_usual(model, course.learning_rate)
+        monitor = "val_cross_entropy"
     kept, held_out = ~rows.held_out, rows.held_out
     validation = stopping = None
     if held_out.any():
         validation = (rows.X[held_out], rows.codes[held_out], rows.weight[held_out])
-        stopping = _early_stopping(course, "val_loss")
+        stopping = _early_stopping(course, monitor)
     own = course.callbacks() if course.callbacks else []
-    wrapper = KerasClassifier(
-        model=model,
+    told = model.fit(
+        rows.X[kept],
+        rows.codes[kept],
+        sample_weight=rows.weight[kept],
+        validation_data=validation,
         batch_size=course.batch_size,
         epochs=course.epochs,
         callbacks=[*own, *([stopping] if stopping else [])],
         verbose=course.verbose,
     )
-    X, codes, weight = rows.X[kept], rows.codes[kept], rows.weight[kept]
-    with seeded(seed):
-        wrapper.fit(X, codes, sample_weight=weight, validation_data=validation)
-    return wrapper.history_, stopping
+    return told.history, stopping
 
 
 # -- what both do ----------------------------------------------------------------------------------
@@ -215,8 +235,9 @@ def _early_stopping(course: Course, monitor: str) -> Any:
 
 def _check_answers(model: Any, X: NDArray[Any], n_classes: int) -> None:
     """Raise ValueError if the network's answers are no probabilities of the classes."""
-    found = np.asarray(model(X.astype(np.float32), training=False))
-    if found.shape != (1, n_classes) or found.min() < 0 or abs(found.sum() - 1) > 1e-3:
+    found = np.asarray(model(X.astype(np.float32), training=False)).astype(np.float32)
+    # 8 bits of a bfloat16 may add up to that little
+    if found.shape != (1, n_classes) or found.min() < 0 or abs(found.sum() - 1) > 2e-2:
         raise ValueError(
             f"build_fn must build a network that answers one row with {n_classes} probabilities, "
             f"as a softmax layer does. Got {found!r} instead."

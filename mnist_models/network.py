@@ -83,7 +83,8 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         early by that loss. It must be importable (no lambda) if the classifier is to be pickled.
     callbacks : callable, default=None
         Called in every fit, without arguments, for a list of new ``keras.callbacks.Callback``.
-        Their hooks for single batches are called once for some dozens of them.
+        Of their hooks for single batches, ``on_train_batch_end`` alone is called, once for some
+        dozens of them. With ``schedule="cosine"`` a step size that they set is not heeded.
     random_state : int, RandomState instance or None, default=None
         Decides the initial weights, the rows held out, their order and how they are warped. The
         same int gives the same network on the same machine.

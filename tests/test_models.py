@@ -1,5 +1,6 @@
 """make_model and search_space: plain scikit-learn objects, by name."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from mnist_models import (
     SequentialClassifier,
     load_sample_digits,
     make_model,
+    save_model,
     search_space,
 )
 from mnist_models._counted_tree import CountedTree
+from mnist_models.cli import main
 from mnist_models.preprocessing import RECIPES
 from tests.conftest import Split
 
@@ -145,3 +148,16 @@ def test_the_accurate_recipe_takes_small_images_and_few_rows(side: int) -> None:
         ]
         first, again = (model.predict_proba(images) for model in models)
         np.testing.assert_array_equal(first, again)
+
+
+def test_an_accurate_network_refuses_pixels_of_another_scale(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digits = load_sample_digits().sample(100, random_state=0)
+    params: Any = {"epochs": 1, "random_state": 0}
+    model = make_model("network", recipe="accurate", **params).fit(digits.data, digits.target)
+    save_model(model, tmp_path / "model")
+    for scale, code in ((1, 0), (255, 2)):
+        np.save(tmp_path / "four.npy", digits.data[:1] / np.float32(scale))
+        assert main(["predict", str(tmp_path / "model"), str(tmp_path / "four.npy")]) == code
+    assert "multiply them by 255" in capsys.readouterr().err

@@ -1,10 +1,7 @@
 """Training many batches in one compiled function, against Keras taking them one by one."""
 
-import functools
 import subprocess
 import sys
-import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,8 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mnist_models import SequentialClassifier, load_sample_digits
-from mnist_models import _keras_answers as answers
+from mnist_models import SequentialClassifier
 from mnist_models import _keras_training as training
 from mnist_models._batches import (
     TrainingRows,
@@ -22,8 +18,8 @@ from mnist_models._batches import (
     gathered,
     learning_rates,
 )
-from mnist_models._keras import load_keras, seeded
-from mnist_models._keras_networks import Conv, Dense, Own, make_of
+from mnist_models._keras import seeded
+from mnist_models._keras_networks import Conv, Dense
 
 from .conftest import Split
 
@@ -66,7 +62,7 @@ def test_an_epoch_is_keras_own_steps(n: int, fused: bool, rng: np.random.Generat
     reference.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
     rates = np.full(-(-n // 16), 1e-2, np.float32)
     for _ in range(3):
-        trainer.train(gathered(rows, order, 16, rates), lambda done: None)
+        trainer.train(gathered(rows, order, 16, rates), lambda done, logs: None)
         for i in range(0, n, 16):
             reference.train_on_batch(*(each[order[i : i + 16]] for each in rows[:3]))
     np.testing.assert_allclose(_weights(trainer.net), _weights(reference), atol=2e-4)
@@ -82,7 +78,7 @@ def test_convolutions_with_normalized_batches_are_keras_own_steps(
     reference = keras.models.clone_model(trainer.net)
     reference.set_weights(trainer.net.get_weights())
     reference.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy")
-    trainer.train(gathered(rows, order, 16, np.full(2, 1e-3, np.float32)), lambda done: None)
+    trainer.train(gathered(rows, order, 16, np.full(2, 1e-3, np.float32)), lambda done, logs: None)
     for i in (0, 16):
         reference.train_on_batch(*(each[order[i : i + 16]] for each in rows[:3]))
     np.testing.assert_allclose(_weights(trainer.net), _weights(reference), atol=2e-3)
@@ -110,7 +106,7 @@ def test_averaged_weights_are_the_average(fused: bool, rng: np.random.Generator)
     expected = _weights(plain.net)
     for step in range(1, 31):
         for trainer in (plain, averaged):
-            trainer.train(gathered(rows, np.arange(16), 16, rates), lambda done: None)
+            trainer.train(gathered(rows, np.arange(16), 16, rates), lambda done, logs: None)
         kept = min(0.7, step / (step + 9))
         expected = kept * expected + (1 - kept) * _weights(plain.net)
         np.testing.assert_allclose(_weights(averaged.net), expected, atol=1e-5)
@@ -229,68 +225,24 @@ def test_networks_trained_at_once_are_those_trained_alone(digits: Split) -> None
             np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
-def build_plain(n_features: int, n_classes: int, activation: Any = "relu", name: str = "a") -> Any:
-    import keras
-
-    return keras.Sequential(
-        [
-            keras.Input((n_features,)),
-            keras.layers.Dense(8, activation, name=name),
-            keras.layers.Dense(n_classes, activation="softmax"),
-        ]
-    )
-
-
-def build_lambda(n_features: int, n_classes: int) -> Any:
-    import keras
-
-    layers = [keras.Input((n_features,)), keras.layers.Lambda(lambda x: x + 1)]
-    return keras.Sequential([*layers, keras.layers.Dense(n_classes, activation="softmax")])
-
-
-def test_only_networks_that_compute_alike_are_of_one_make() -> None:
-    load_keras()
-
-    def make(build_fn: Callable[[int, int], Any]) -> Any:
-        network = Own(build_fn, 5, 3)
-        return make_of(network, network.build())
-
-    assert make(build_plain) == make(build_plain) is not None
-    # named as Keras names its activations: a name must not stand for what it is called
-    ways = [functools.partial(build_plain, activation=a, name=a) for a in ("relu", "tanh", "selu")]
-    assert len({make(way) for way in ways}) == 3
-    assert make(build_lambda) is None
-    assert make(functools.partial(build_plain, activation=lambda x: x)) is None
-
-
-def test_networks_of_ones_own_are_not_mixed_up(digits: Split) -> None:
-    """The second is described like the first by Keras, but computes something else."""
-    X, _, y, _ = digits
-
-    def fitted(sign: float) -> SequentialClassifier:
-        def activation(x: Any) -> Any:
-            return sign * x
-
-        build_fn = functools.partial(build_plain, activation=activation)
-        return SequentialClassifier(build_fn=build_fn, epochs=1, random_state=0).fit(X / 255, y)
-
-    for sign in (1.0, -1.0):
-        network = fitted(sign)
-        np.testing.assert_allclose(
-            network.predict_proba(X / 255), np.asarray(network.model_(X / 255)), atol=1e-6
-        )
-
-
 @pytest.mark.slow
 def test_200_fits_grow_the_process_by_less_than_50_mb() -> None:
     code = """
 import psutil
 import numpy as np
-from mnist_models import SequentialClassifier, load_sample_digits
+from mnist_models import SequentialClassifier, _keras_training, load_sample_digits
+_keras_training._WORTH_FUSING = 0
 digits = load_sample_digits()
 X, y = digits.data / np.float32(255), digits.target
+def build(n_features, n_classes):
+    import keras
+    layers = [keras.Input((n_features,)), keras.layers.Dense(16, "relu")]
+    return keras.Sequential([*layers, keras.layers.Dense(n_classes, activation="softmax")])
 for i in range(210):
-    network = SequentialClassifier(random_state=i, l2=10.0 ** -(1 + i % 3), epochs=5 + i % 10)
+    build_fn = build if i % 2 else None
+    network = SequentialClassifier(
+        random_state=i, l2=10.0 ** -(1 + i % 3), epochs=5 + i % 10, build_fn=build_fn
+    )
     network.fit(X[: 1400 + i], y[: 1400 + i]).predict(X)
     if i == 9:
         before = psutil.Process().memory_info().rss
@@ -329,7 +281,10 @@ def build_filters(n_features: int, n_classes: int) -> Any:
 
 
 def build_compiled(n_features: int, n_classes: int) -> Any:
-    model = build_plain(n_features, n_classes)
+    import keras
+
+    layers = [keras.Input((n_features,)), keras.layers.Dense(n_classes, activation="softmax")]
+    model = keras.Sequential(layers)
     model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
     return model
 
@@ -367,10 +322,12 @@ def test_callbacks_hear_of_training_and_may_steer_it(digits: Split) -> None:
 
     X, _, y, _ = digits
     heard: list[Any] = []
+    told: list[Any] = []
 
     class Listener(keras.callbacks.Callback):
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             heard.append(batch)
+            told.append(logs)
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             heard.append((epoch, sorted(logs), float(self.model.optimizer.learning_rate)))
@@ -385,6 +342,7 @@ def test_callbacks_hear_of_training_and_may_steer_it(digits: Split) -> None:
     n_batches = -(-432 // 32)
     assert [each for each in heard if isinstance(each, int)] == [n_batches - 1] * 3
     epochs = [each for each in heard if not isinstance(each, int)]
+    assert "loss" in told[-1]
     assert [rate for _, _, rate in epochs] == pytest.approx([5e-4, 2.5e-4, 1.25e-4])
     assert {"loss", "val_loss", "accuracy", "val_accuracy"} <= set(epochs[0][1])
     assert network.fit(X / 255, y).n_epochs_ == 3
@@ -392,62 +350,46 @@ def test_callbacks_hear_of_training_and_may_steer_it(digits: Split) -> None:
     assert network.n_epochs_ == 3
 
 
-# -- answers ---------------------------------------------------------------------------------------
+def test_training_may_be_stopped_within_an_epoch(rng: np.random.Generator) -> None:
+    import keras
+
+    class Stopper(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            stopped_at.append(batch)
+            self.model.stop_training = True
+
+    stopped_at: list[int] = []
+    X, y = rng.normal(size=(500, 4)), np.arange(500) % 2
+    network = SequentialClassifier((4,), batch_size=4, callbacks=lambda: [Stopper()])
+    network.set_params(random_state=0, verbose=0).fit(X, y)
+    assert stopped_at == [31]
+    assert network.n_epochs_ == 1
 
 
-@pytest.fixture(scope="module", params=["dense", "conv"])
-def trained(request: pytest.FixtureRequest, digits: Split) -> SequentialClassifier:
-    network = SequentialClassifier(**SMALL | {"epochs": 1}, architecture=request.param)
-    return network.fit(digits[0] / 255, digits[2])
+def test_what_callbacks_do_to_their_model_stays_with_it(digits: Split) -> None:
+    import keras
+
+    class Meddler(keras.callbacks.Callback):
+        def on_train_begin(self, logs: Any = None) -> None:
+            self.model.layers[0].trainable = False
+            self.model.optimizer.beta_1 = 0.5
+            seen.append(self.model)
+
+    seen: list[Any] = []
+    X, X_test, y, _ = digits
+    network = SequentialClassifier(**SMALL)
+    before = network.fit(X / 255, y).predict_proba(X_test / 255)
+    meddled = SequentialClassifier(**SMALL, callbacks=lambda: [Meddler()]).fit(X / 255, y)
+    assert seen == [meddled.model_]
+    np.testing.assert_array_equal(network.fit(X / 255, y).predict_proba(X_test / 255), before)
 
 
-@pytest.mark.parametrize("n", [1, 31, 32, 33, 500, 2048, 2100, 5000])
-def test_compiled_answers_are_keras_own(n: int, trained: SequentialClassifier) -> None:
-    X = np.resize(load_sample_digits().data, (n, 784)) / np.float32(255)
-    np.testing.assert_allclose(
-        trained.predict_proba(X), np.asarray(trained.model_(X, training=False)), atol=1e-6
+def test_a_batch_larger_than_the_data_costs_nothing(digits: Split) -> None:
+    X, X_test, y, _ = digits
+    huge, whole = (
+        SequentialClassifier(**SMALL | {"batch_size": size}).fit(X / 255, y)
+        for size in (10**9, 512)
     )
-
-
-def test_a_row_has_one_answer_to_the_last_bit(
-    trained: SequentialClassifier, rng: np.random.Generator
-) -> None:
-    X = np.tile(load_sample_digits().data, (2, 1))
-    expected = trained.predict_proba(X)
-    for _ in range(20):
-        rows = rng.choice(len(X), rng.integers(1, 2500))
-        np.testing.assert_array_equal(trained.predict_proba(X[rows]), expected[rows])
-
-
-def test_nothing_is_traced_again_as_sizes_vary(trained: SequentialClassifier) -> None:
-    X = np.tile(load_sample_digits().data, (2, 1))
-    trained.predict_proba(X)
-    forward: Any = answers._forwards[trained.model_].function
-    before = forward.experimental_get_tracing_count()
-    for n in (1, 2, 40, 300, 2048, 3000):
-        trained.predict_proba(X[:n])
-        trained.predict_proba(X[:n].astype(float))
-    assert forward.experimental_get_tracing_count() == before <= 2
-
-
-def test_threads_may_ask_at_once(trained: SequentialClassifier) -> None:
-    X = load_sample_digits().data
-    expected = trained.predict_proba(X)
-    start = threading.Barrier(4)
-
-    def ask(first: int) -> NDArray[np.float32]:
-        start.wait()
-        return np.concatenate([trained.predict_proba(X[i : i + 7]) for i in range(first, 700, 7)])
-
-    with ThreadPoolExecutor(4) as threads:
-        for each in threads.map(ask, [0] * 4):
-            np.testing.assert_array_equal(each, expected[:700])
-
-
-def test_weights_changed_by_hand_are_heeded(digits: Split) -> None:
-    X, _, y, _ = digits
-    network = SequentialClassifier(**SMALL).fit(X, y)
-    before = network.predict_proba(X)
-    network.model_.set_weights([np.zeros_like(w) for w in network.model_.get_weights()])
-    np.testing.assert_allclose(network.predict_proba(X), 0.1)
-    assert not np.allclose(before, 0.1)
+    np.testing.assert_array_equal(
+        huge.predict_proba(X_test / 255), whole.predict_proba(X_test / 255)
+    )

@@ -1,0 +1,229 @@
+"""Networks that build_fn builds: whatever Keras can build is trained and asked as Keras would."""
+
+import functools
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnist_models import SequentialClassifier
+from mnist_models._keras import load_keras
+from mnist_models._keras_networks import Kept, Own, make_of
+
+from .conftest import Split
+
+
+def build_plain(n_features: int, n_classes: int, activation: Any = "relu", name: str = "a") -> Any:
+    import keras
+
+    return keras.Sequential(
+        [
+            keras.Input((n_features,)),
+            keras.layers.Dense(8, activation, name=name),
+            keras.layers.Dense(n_classes, activation="softmax"),
+        ]
+    )
+
+
+def build_lambda(n_features: int, n_classes: int) -> Any:
+    import keras
+
+    layers = [keras.Input((n_features,)), keras.layers.Lambda(lambda x: x + 1)]
+    return keras.Sequential([*layers, keras.layers.Dense(n_classes, activation="softmax")])
+
+
+def test_only_networks_that_compute_alike_are_of_one_make() -> None:
+    load_keras()
+
+    def make(build_fn: Callable[[int, int], Any]) -> Any:
+        network = Own(build_fn, 5, 3)
+        return make_of(network, network.build())
+
+    assert make(build_plain) == make(build_plain) is not None
+    # named as Keras names its activations: a name must not stand for what it is called
+    ways = [functools.partial(build_plain, activation=a, name=a) for a in ("relu", "tanh", "selu")]
+    assert len({make(way) for way in ways}) == 3
+    assert make(build_lambda) is None
+    assert make(functools.partial(build_plain, activation=lambda x: x)) is None
+
+
+def test_networks_of_ones_own_are_not_mixed_up(digits: Split) -> None:
+    """The second is described like the first by Keras, but computes something else."""
+    X, _, y, _ = digits
+
+    def fitted(sign: float) -> SequentialClassifier:
+        def activation(x: Any) -> Any:
+            return sign * x
+
+        build_fn = functools.partial(build_plain, activation=activation)
+        return SequentialClassifier(build_fn=build_fn, epochs=1, random_state=0).fit(X / 255, y)
+
+    for sign in (1.0, -1.0):
+        network = fitted(sign)
+        np.testing.assert_allclose(
+            network.predict_proba(X / 255), np.asarray(network.model_(X / 255)), atol=1e-6
+        )
+
+
+def build_functional(n_features: int, n_classes: int) -> Any:
+    import keras
+
+    inputs = keras.Input((n_features,))
+    hidden = keras.layers.Dense(16, activation="relu")(inputs)
+    both = keras.layers.Concatenate()([inputs, hidden])
+    return keras.Model(inputs, keras.layers.Dense(n_classes, activation="softmax")(both))
+
+
+def build_array_scale(n_features: int, n_classes: int) -> Any:
+    import keras
+
+    scale = keras.layers.Rescaling(np.full(n_features, 0.5, np.float32))
+    layers = [keras.Input((n_features,)), scale]
+    return keras.Sequential([*layers, keras.layers.Dense(n_classes, activation="softmax")])
+
+
+def build_adapted(n_features: int, n_classes: int) -> Any:
+    """Its layer learned a mean and a variance before."""
+    import keras
+
+    normalization = keras.layers.Normalization()
+    normalization.adapt(np.random.default_rng(0).normal(0.3, 0.1, (50, n_features)))
+    layers = [keras.Input((n_features,)), normalization]
+    return keras.Sequential([*layers, keras.layers.Dense(n_classes, activation="softmax")])
+
+
+def build_partial(n_features: int, n_classes: int) -> Any:
+    import keras
+
+    activation = functools.partial(keras.activations.leaky_relu, negative_slope=0.3)
+    return build_plain(n_features, n_classes, activation)
+
+
+def build_recurrent(n_features: int, n_classes: int) -> Any:
+    import keras
+
+    layers = [keras.layers.Reshape((28, 28)), keras.layers.LSTM(8)]
+    return keras.Sequential([*layers, keras.layers.Dense(n_classes, activation="softmax")])
+
+
+def build_steps(n_features: int, n_classes: int, compiled: bool = False) -> Any:
+    import keras
+
+    class Counting(keras.Model):
+        steps = 0
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.answer = keras.layers.Dense(n_classes, activation="softmax")
+
+        def call(self, x: Any) -> Any:
+            return self.answer(x)
+
+        def train_step(self, data: Any) -> Any:
+            type(self).steps += 1
+            return super().train_step(data)
+
+    model = Counting()
+    if compiled:
+        model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+def build_bfloat16(n_features: int, n_classes: int) -> Any:
+    import keras
+
+    layers = [keras.Input((n_features,)), keras.layers.Dense(16, "relu", dtype="mixed_bfloat16")]
+    last = keras.layers.Dense(n_classes, activation="softmax", dtype="mixed_bfloat16")
+    return keras.Sequential([*layers, last])
+
+
+def build_float16(n_features: int, n_classes: int) -> Any:
+    import keras
+
+    layers = [keras.Input((n_features,)), keras.layers.Dense(16, "relu", dtype="mixed_float16")]
+    last = keras.layers.Dense(n_classes, activation="softmax", dtype="float32")
+    return keras.Sequential([*layers, last])
+
+
+@pytest.mark.parametrize("ema_momentum", [0.0, 0.5])
+@pytest.mark.parametrize(
+    "build_fn",
+    [
+        build_functional,
+        build_array_scale,
+        build_adapted,
+        build_partial,
+        build_recurrent,
+        build_bfloat16,
+        build_float16,
+        build_steps,
+        functools.partial(build_steps, compiled=True),
+    ],
+)
+def test_networks_of_all_kinds(build_fn: Any, ema_momentum: float, digits: Split) -> None:
+    X, X_test, y, y_test = digits
+    network = SequentialClassifier(
+        build_fn=build_fn,
+        epochs=6,
+        batch_size=16,
+        learning_rate=5e-3,
+        ema_momentum=ema_momentum,
+        random_state=0,
+    )
+    for _ in range(2):  # the second may find what the first compiled
+        network.fit(X / np.float32(255), y)
+        assert network.score(X_test / 255, y_test) > 0.5
+        answers = np.asarray(network.model_(X_test / np.float32(255), training=False))
+        tolerance = 2e-2 if "16" in str(build_fn) else 1e-5
+        np.testing.assert_allclose(
+            network.predict_proba(X_test / 255), answers.astype(np.float32), atol=tolerance
+        )
+    if hasattr(network.model_, "steps"):
+        assert network.model_.steps > 0
+
+
+def build_frozen(n_features: int, n_classes: int) -> Any:
+    model = build_plain(n_features, n_classes)
+    model.layers[0].kernel.trainable = False
+    return model
+
+
+def test_a_frozen_weight_stays_as_it_is(digits: Split) -> None:
+    X, _, y, _ = digits
+    params: Any = {"epochs": 1, "learning_rate": 0.05, "random_state": 0}
+    SequentialClassifier(build_fn=build_plain, **params).fit(X / 255, y)
+    frozen = SequentialClassifier(build_fn=build_frozen, **params).fit(X / 255, y)
+    untrained = SequentialClassifier(build_fn=build_frozen, **params | {"learning_rate": 1e-30})
+    expected = untrained.fit(X / 255, y).model_.get_weights()
+    np.testing.assert_array_equal(frozen.model_.get_weights()[0], expected[0])
+    assert np.abs(frozen.model_.get_weights()[2] - expected[2]).max() > 1e-3
+
+
+@pytest.fixture
+def half_precision() -> Iterator[None]:
+    keras = load_keras()
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+def test_a_policy_of_the_process_is_heeded(half_precision: None, digits: Split) -> None:
+    X, X_test, y, y_test = digits
+    params: Any = {"hidden_units": (16,), "epochs": 8, "batch_size": 16, "random_state": 0}
+    network = SequentialClassifier(**params).fit(X / 255, y)
+    assert network.model_.layers[0].compute_dtype == "bfloat16"
+    assert network.score(X_test / 255, y_test) > 0.5
+    assert network.predict_proba(X_test / 255).dtype == np.float32
+
+
+def test_what_is_kept_is_given_to_one_at_a_time() -> None:
+    kept = Kept(3)
+    for thing in range(4):
+        kept.put("make", thing)
+    with ThreadPoolExecutor(4) as threads:
+        taken = list(threads.map(lambda _: kept.take("make"), range(5)))
+    assert sorted(each for each in taken if each is not None) == [1, 2, 3]
+    assert kept.take("another") is None
