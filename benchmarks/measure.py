@@ -42,18 +42,21 @@ def alternate(
     theirs: Callable[[], object],
     repeats: int,
     note: Callable[[object, object], str] = lambda ours, theirs: "",
+    calls: int = 1,
 ) -> Row:
     """Time A, B, A, B, ...: whatever else the machine does meets both alike.
 
-    ``note`` says something of what the two came to, last time.
+    ``note`` says something of what the two came to, last time. What is short is called some times
+    in a row, ``calls``, as a loop over rows would.
     """
     times: tuple[list[float], list[float]] = ([], [])
     results: list[object] = [None, None]
     for _ in range(repeats):
         for i, job in enumerate((ours, theirs)):
             start = time.perf_counter()
-            results[i] = job()
-            times[i].append(time.perf_counter() - start)
+            for _ in range(calls):
+                results[i] = job()
+            times[i].append((time.perf_counter() - start) / calls)
     return Row(what, statistics.median(times[0]), statistics.median(times[1]), note(*results))
 
 
