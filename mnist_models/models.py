@@ -31,8 +31,9 @@ _DEPARTURES: dict[str, dict[str, dict[str, Any]]] = {
         # enough to converge, which the report did not wait for
         "logistic": {"max_iter": 1000},
         "forest": {},
-        # so strong a penalty that training and test accuracy meet, at 0.94 to 0.95, as there
-        "network": {"l2": 0.01},
+        # so strong a penalty that training and test accuracy meet, at 0.94 to 0.95, as there;
+        # averaged, since under it single epochs stray by half a percent either way
+        "network": {"l2": 0.01, "ema_momentum": 0.99},
     },
     "accurate": {
         "logistic": {"C": 0.03},
