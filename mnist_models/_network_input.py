@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_array
+from sklearn.utils import check_array, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_scalar
 
@@ -47,29 +47,46 @@ def check_parameters(params: Mapping[str, Any]) -> None:
         check_scalar(each, "each of hidden_units", Integral, min_val=1)
     for name, known in _CHOICES.items():
         check_name(params[name], known, name)
+    weights = params["class_weight"]
+    if not (weights is None or isinstance(weights, Mapping) or str(weights) == "balanced"):
+        raise TypeError(
+            "class_weight must be a dict of labels to weights, 'balanced' or None. "
+            f"Got {weights!r} instead."
+        )
     for name in ("build_fn", "callbacks"):
         if not (params[name] is None or callable(params[name])):
             raise TypeError(f"{name} must be callable or None. Got {params[name]!r} instead.")
 
 
-def check_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float32]:
-    """One finite weight a row, not negative and not all 0; ones where none were given."""
-    if sample_weight is None:
-        return np.ones(n_samples, dtype=np.float32)
-    weight = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float32, input_name="sample_weight"
-    )
-    if weight.shape != (n_samples,):
+def check_weight(
+    sample_weight: ArrayLike | None, class_weight: Any, labels: NDArray[Any]
+) -> NDArray[np.float32]:
+    """What each row counts: its own weight times its class's, finite, not negative, not all 0."""
+    weight = np.ones(len(labels), dtype=np.float32)
+    if sample_weight is not None:
+        weight = check_array(
+            sample_weight, ensure_2d=False, dtype=np.float32, input_name="sample_weight"
+        )
+    if weight.shape != labels.shape:
         raise ValueError(
-            f"sample_weight must have one value for each of the {n_samples} rows of X. "
+            f"sample_weight must have one value for each of the {len(labels)} rows of X. "
             f"Got shape {weight.shape} instead."
         )
-    if weight.min() < 0 or weight.max() == 0:
+    _check_range(weight, "sample_weight")
+    if class_weight is None:
+        return weight
+    with np.errstate(over="ignore"):  # beyond float32 lies infinity, which is refused
+        product = (compute_sample_weight(class_weight, labels) * weight).astype(np.float32)
+    _check_range(product, "class_weight, times sample_weight,")
+    return product
+
+
+def _check_range(weight: NDArray[np.float32], name: str) -> None:
+    if not (weight.min() >= 0 and 0 < weight.max() < np.inf):
         raise ValueError(
-            "sample_weight must hold no negative value and not only zeros. "
+            f"{name} must hold no negative value, none beyond float32 and not only zeros. "
             f"Got values from {weight.min()} to {weight.max()} instead."
         )
-    return weight
 
 
 def encode_labels(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:

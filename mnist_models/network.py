@@ -85,6 +85,9 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         Called in every fit, without arguments, for a list of new ``keras.callbacks.Callback``.
         Of their hooks for single batches, ``on_train_batch_end`` alone is called, once for some
         dozens of them. With ``schedule="cosine"`` a step size that they set is not heeded.
+    class_weight : dict of label to float, "balanced" or None, default=None
+        What rows of each class count in the loss, times their ``sample_weight``; a class that the
+        dict does not name counts 1. ``"balanced"``: every class as much as any other.
     random_state : int, RandomState instance or None, default=None
         Decides the initial weights, the rows held out, their order and how they are warped. The
         same int gives the same network on the same machine.
@@ -182,6 +185,7 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         validation_fraction: float = 0.1,
         build_fn: Callable[[int, int], Any] | None = None,
         callbacks: Callable[[], Sequence[Any]] | None = None,
+        class_weight: dict[Any, float] | Literal["balanced"] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
@@ -204,6 +208,7 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         self.validation_fraction = validation_fraction
         self.build_fn = build_fn
         self.callbacks = callbacks
+        self.class_weight = class_weight
         self.random_state = random_state
         self.verbose = verbose
 
@@ -231,8 +236,8 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         """
         check_parameters(self.get_params(deep=False))
         rows, labels = validate_data(self, X, y, dtype=[np.float32, np.uint8])
-        weight = check_weight(sample_weight, len(rows))
         classes, codes = encode_labels(labels)
+        weight = check_weight(sample_weight, self.class_weight, labels)
         network, course = self._describe(rows.shape[1], len(classes)), self._course(rows.shape[1])
         chance = check_random_state(self.random_state)
         held_out = stratified_holdout(codes, weight, self.validation_fraction, chance)
