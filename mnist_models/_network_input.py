@@ -48,7 +48,8 @@ def check_parameters(params: Mapping[str, Any]) -> None:
     for name, known in _CHOICES.items():
         check_name(params[name], known, name)
     weights = params["class_weight"]
-    if not (weights is None or isinstance(weights, Mapping) or str(weights) == "balanced"):
+    balanced = isinstance(weights, str) and weights == "balanced"
+    if not (weights is None or isinstance(weights, dict) or balanced):
         raise TypeError(
             "class_weight must be a dict of labels to weights, 'balanced' or None. "
             f"Got {weights!r} instead."

@@ -79,8 +79,10 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         model that maps rows of ``n_features`` numbers to ``n_classes`` probabilities (for images,
         begin with a ``Reshape`` layer). ``hidden_units``, ``architecture``, ``l2`` and
         ``dropout`` are then not used; a model that comes compiled is trained by Keras's own
-        ``fit``, with its own optimizer and loss, unwarped and at its own step size, and stops
-        early by that loss. It must be importable (no lambda) if the classifier is to be pickled.
+        ``fit``, with its own optimizer and loss, and stops early by that loss. So, by Adam, is
+        one with a ``train_step``, ``test_step`` or ``compute_loss`` of its own, or layers in
+        float16. Either way ``schedule``, ``ema_momentum`` and warping are not used. It must be
+        importable (no lambda) if the classifier is to be pickled.
     callbacks : callable, default=None
         Called in every fit, without arguments, for a list of new ``keras.callbacks.Callback``.
         Of their hooks for single batches, ``on_train_batch_end`` alone is called, once for some
