@@ -2,53 +2,24 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import asdict
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import classification_report, confusion_matrix
 
+from mnist_models._findings import Fit, Provenance
+from mnist_models._pictured import Pictured
 from mnist_models._report import text
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+__all__ = ["Evaluation", "Fit", "Provenance"]
 
-FORMAT = 1
+FORMAT = 2
 
 _REPORT_HEADER = ["class", "precision", "recall", "f1-score", "support"]
 
 
-@dataclass(frozen=True)
-class Fit:
-    """One fit, and what came of asking it.
-
-    Attributes
-    ----------
-    score : float
-        What the scorer gave on the rows predicted.
-    fit_seconds, predict_seconds : float
-        Wall time of ``fit``, and of one ``predict``.
-    n_train, n_predicted : int
-        Rows fitted on, rows predicted.
-    history : dict of str to list of float, or None
-        The model's ``history_``, where it keeps one.
-    best_epoch : int or None
-        Its ``best_epoch_``: which entry of the history is that of the weights kept.
-    """
-
-    score: float
-    fit_seconds: float
-    predict_seconds: float
-    n_train: int
-    n_predicted: int
-    history: dict[str, list[float]] | None = None
-    best_epoch: int | None = None
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Evaluation:
+class Evaluation(Pictured):
     """How well one model reads digits, fold by fold and, where one was given, on a test set.
 
     Made by :func:`mnist_models.evaluate`. Report, matrix and errors are about the test set if
@@ -73,6 +44,11 @@ class Evaluation:
         The labels of the test set and their predictions.
     test : Fit or None
         The fit on all of X, tested on the test set.
+    probabilities : ndarray of float32, shape (n_reported, n_classes), or None
+        What the model gave each class, for the rows reported on; None where it has no
+        ``predict_proba``.
+    provenance : Provenance or None
+        Data, folds, parameters and versions that all this came from.
 
     Examples
     --------
@@ -86,144 +62,18 @@ class Evaluation:
     np.True_
     """
 
-    model_name: str
-    scoring: str
-    classes: NDArray[Any]
-    y: NDArray[Any]
-    out_of_fold: NDArray[Any]
-    folds: tuple[Fit, ...]
-    y_test: NDArray[Any] | None = None
-    test_predictions: NDArray[Any] | None = None
-    test: Fit | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("classes", "y", "out_of_fold", "y_test", "test_predictions"):
-            labels = getattr(self, name)
-            if labels is not None:  # a copy: nobody who has the array can change what was found
-                object.__setattr__(self, name, _read_only(np.array(labels)))
-
-    @property
-    def source(self) -> str:
-        """Where the report comes from: ``"test"`` or ``"out-of-fold"``."""
-        return "out-of-fold" if self.test is None else "test"
-
-    @property
-    def y_true(self) -> NDArray[Any]:
-        """The true labels of the rows reported on."""
-        return self.y if self.y_test is None else self.y_test
-
-    @property
-    def y_pred(self) -> NDArray[Any]:
-        """The predicted labels of the rows reported on."""
-        return self.out_of_fold if self.test_predictions is None else self.test_predictions
-
-    @property
-    def cv_scores(self) -> NDArray[np.float64]:
-        """The score of each fold."""
-        return np.array([fold.score for fold in self.folds])
-
-    @property
-    def accuracy(self) -> float:
-        """The share of the rows reported on that were read right."""
-        return float(np.mean(self.y_true == self.y_pred))
-
-    @property
-    def fit_seconds(self) -> float:
-        """Wall time of the fit on all of X, or else the folds' median."""
-        return self._final("fit_seconds")
-
-    @property
-    def predict_seconds(self) -> float:
-        """Wall time of predicting the test set, or else the folds' median."""
-        return self._final("predict_seconds")
-
-    def _final(self, name: str) -> float:
-        if self.test is not None:
-            return float(getattr(self.test, name))
-        return float(np.median([getattr(fold, name) for fold in self.folds]))
-
-    @cached_property
-    def confusion_matrix(self) -> NDArray[np.int64]:
-        """Counts of shape (n_classes, n_classes): true classes in rows, predicted in columns."""
-        return _read_only(confusion_matrix(self.y_true, self.y_pred, labels=self.classes))
-
-    def classification_report(self, output_dict: bool = False) -> Any:
-        """Precision, recall, F1 and support of every class, as scikit-learn reports them.
-
-        Parameters
-        ----------
-        output_dict : bool, default=False
-            Return numbers instead of text.
-
-        Returns
-        -------
-        str, or dict of str to dict
-            A class never predicted has precision 0.
-        """
-        return classification_report(
-            self.y_true,
-            self.y_pred,
-            labels=self.classes,
-            target_names=[str(label) for label in self.classes],
-            output_dict=output_dict,
-            zero_division=0,
-        )
-
-    def errors(self, true: Any = None, predicted: Any = None) -> NDArray[np.intp]:
-        """The rows read wrong: of the test set if there was one, otherwise of X.
-
-        Parameters
-        ----------
-        true, predicted : label, default=None
-            Only the rows of this class, only those taken for that one.
-
-        Returns
-        -------
-        ndarray of int
-            Row numbers in rising order.
-
-        Raises
-        ------
-        ValueError
-            If a label is not one of ``classes``.
-        """
-        wrong = self.y_true != self.y_pred
-        asked = (("true", true, self.y_true), ("predicted", predicted, self.y_pred))
-        for name, label, labels in asked:
-            if label is None:
-                continue
-            if label not in self.classes.tolist():
-                raise ValueError(f"{name} must be one of {self.classes.tolist()}. Got {label!r}.")
-            wrong = wrong & (labels == label)
-        return np.flatnonzero(wrong)
-
-    def plot_confusion_matrix(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the confusion matrix: counts and row percents, coloured by row percent.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw. None: on a new figure, which is ``ax.figure`` of the result.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-        """
-        from mnist_models._report import plots
-
-        rows = "the test set" if self.test is not None else "rows out of fold"
-        title = f"{self.model_name} on {rows}: accuracy {self.accuracy:.4f}"
-        return plots.plot_confusion_matrix(self.confusion_matrix, self._labels(), title, ax)
-
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain data, ready for JSON.
 
         Returns
         -------
         dict
-            Predictions stand as numbers of classes. ``accuracy``, ``confusion_matrix`` and
-            ``classification_report`` are there for readers; ``from_dict`` derives them afresh.
+            Predictions stand as numbers of classes, probabilities to six places. ``accuracy``,
+            ``confusion_matrix`` and ``classification_report`` are there for readers;
+            ``from_dict`` derives them afresh.
         """
+        # as float64: rounded in 32 bits, 0.1 would be written 0.10000000149011612
+        chances = None if self.probabilities is None else self.probabilities.astype(np.float64)
         return {
             "format": FORMAT,
             "model_name": self.model_name,
@@ -235,6 +85,8 @@ class Evaluation:
             "y_test": self._encode(self.y_test),
             "test_predictions": self._encode(self.test_predictions),
             "test": None if self.test is None else asdict(self.test),
+            "probabilities": None if chances is None else chances.round(6).tolist(),
+            "provenance": None if self.provenance is None else asdict(self.provenance),
             "source": self.source,
             "accuracy": self.accuracy,
             "confusion_matrix": self.confusion_matrix.tolist(),
@@ -265,6 +117,7 @@ class Evaluation:
                 f"Got format {data.get('format')!r} with keys {sorted(data)} instead."
             )
         classes = np.array(data["classes"])
+        chances, origin = data["probabilities"], data["provenance"]
 
         def decode(codes: list[int] | None) -> Any:
             return None if codes is None else classes[np.array(codes, dtype=np.intp)]
@@ -279,6 +132,8 @@ class Evaluation:
             y_test=decode(data["y_test"]),
             test_predictions=decode(data["test_predictions"]),
             test=None if data["test"] is None else Fit(**data["test"]),
+            probabilities=None if chances is None else np.array(chances, dtype=np.float32),
+            provenance=None if origin is None else Provenance(**origin),
         )
 
     def to_json(self) -> str:
@@ -355,8 +210,3 @@ class Evaluation:
 
     def _encode(self, labels: NDArray[Any] | None) -> list[int] | None:
         return None if labels is None else np.searchsorted(self.classes, labels).tolist()
-
-
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    array.flags.writeable = False
-    return array

@@ -91,11 +91,11 @@ def test_a_test_set_and_a_history_are_not_lost_either() -> None:
 
 
 def test_other_formats_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"format 1.*Got format 99"):
+    with pytest.raises(ValueError, match=r"format 2.*Got format 99"):
         Evaluation.from_dict(_evaluation().to_dict() | {"format": 99})
-    with pytest.raises(ValueError, match="Evaluation of format 1"):
+    with pytest.raises(ValueError, match="Evaluation of format 2"):
         Evaluation.from_dict(Comparison({"model": _evaluation()}).to_dict())
-    with pytest.raises(ValueError, match="Comparison of format 1"):
+    with pytest.raises(ValueError, match="Comparison of format 2"):
         Comparison.from_dict(_evaluation().to_dict())
 
 

@@ -1,0 +1,77 @@
+"""What evaluate is given: checked, and the folds made."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import is_classifier
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import BaseCrossValidator, StratifiedKFold, check_cv
+from sklearn.utils import column_or_1d, indexable
+from sklearn.utils.multiclass import check_classification_targets
+
+from mnist_models._fitting import Data, Labels, Rows, Scoring
+
+Folds: TypeAlias = list[tuple[Rows, Rows]]
+CV: TypeAlias = "int | BaseCrossValidator | Iterable[tuple[ArrayLike, ArrayLike]]"
+
+
+def check_data(X: Any, y: ArrayLike, test: tuple[Any, ArrayLike] | None) -> Data:
+    """The rows, as many as labels; those of the test set as wide as the others."""
+    X, labels = _check_rows(X, y)
+    return Data(X, labels, None if test is None else _check_test(test, X))
+
+
+def check_models(models: Mapping[str, Any], scoring: Scoring) -> None:
+    """Raise unless they are classifiers that can be scored so."""
+    if not isinstance(models, Mapping) or not models:
+        raise ValueError(f"models must map names to classifiers, at least one. Got {models!r}.")
+    if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
+        raise ValueError(f"scoring must be one scorer: a str or callable. Got {scoring!r} instead.")
+    for name, model in models.items():
+        if not is_classifier(model):
+            raise TypeError(
+                f"{name!r} must be a scikit-learn classifier (is_classifier of it is False). "
+                f"Got {model!r} instead."
+            )
+        check_scoring(model, scoring=scoring)  # a misspelt one costs no fit
+
+
+def make_folds(data: Data, cv: CV, random_state: int | np.random.RandomState | None) -> Folds:
+    """Folds that test every row once; an int for ``cv`` makes them stratified and shuffled."""
+    if isinstance(cv, int | np.integer):
+        cv = StratifiedKFold(cv, shuffle=True, random_state=random_state)
+    folds = [
+        (np.asarray(train), np.asarray(held_out))
+        for train, held_out in check_cv(cv, data.y, classifier=True).split(data.X, data.y)
+    ]
+    tested = np.sort(np.concatenate([[], *(held_out for _, held_out in folds)]))
+    n_rows = len(data.y)
+    if not np.array_equal(tested, np.arange(n_rows)):
+        raise ValueError(
+            "cv must test every row of X exactly once, so that the out-of-fold predictions are "
+            f"complete. Got folds that test {len(tested)} rows, {len(np.unique(tested))} of them "
+            f"different, for {n_rows} rows. Use an int, or KFold's kind of splitter."
+        )
+    return folds
+
+
+def _check_rows(X: Any, y: ArrayLike) -> tuple[Any, Labels]:
+    X, labels = indexable(X if hasattr(X, "shape") else np.asarray(X), column_or_1d(y))
+    check_classification_targets(labels)
+    return X, labels
+
+
+def _check_test(test: tuple[Any, ArrayLike], X: Any) -> tuple[Any, Labels]:
+    if not isinstance(test, Sequence) or len(test) != 2:
+        raise ValueError(
+            f"test must be a tuple (X_test, y_test). Got {type(test).__name__} instead."
+        )
+    X_test, y_test = _check_rows(*test)
+    if X_test.shape[1:] != X.shape[1:]:
+        raise ValueError(
+            f"X_test must have rows of shape {X.shape[1:]}, as X has. "
+            f"Got {X_test.shape[1:]} instead."
+        )
+    return X_test, y_test

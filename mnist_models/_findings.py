@@ -1,0 +1,193 @@
+"""What one evaluation found: the data, and the numbers that follow from it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import classification_report, confusion_matrix
+
+_LABELS = ("classes", "y", "out_of_fold", "y_test", "test_predictions")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One fit, and what came of asking it.
+
+    Attributes
+    ----------
+    score : float
+        What the scorer gave on the rows predicted.
+    fit_seconds, predict_seconds : float
+        Wall time of ``fit``, and of one ``predict``.
+    n_train, n_predicted : int
+        Rows fitted on, rows predicted.
+    history : dict of str to list of float, or None
+        The model's ``history_``, where it keeps one.
+    best_epoch : int or None
+        Its ``best_epoch_``: which entry of the history is that of the weights kept.
+    model_bytes : int or None
+        Size of the fitted model, pickled; None where it cannot be.
+    peak_bytes : int or None
+        The most memory that the process held while fitting and predicting, over what it held
+        before; None where the system does not tell (it does on Linux).
+    """
+
+    score: float
+    fit_seconds: float
+    predict_seconds: float
+    n_train: int
+    n_predicted: int
+    history: dict[str, list[float]] | None = None
+    best_epoch: int | None = None
+    model_bytes: int | None = None
+    peak_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a result came from, for whoever wants to see it again.
+
+    Attributes
+    ----------
+    data_sha256 : str
+        Of X and y; of the test set too, if there was one.
+    folds_sha256 : str
+        Of the rows that each fold was fitted on and tested on.
+    random_state : str
+        What shuffled the folds.
+    parameters : dict of str to str
+        The model's, written out; nested ones under ``step__name``.
+    versions : dict of str to str
+        Of Python and of the libraries that a result depends on.
+    """
+
+    data_sha256: str
+    folds_sha256: str
+    random_state: str
+    parameters: dict[str, str]
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Findings:
+    """The data of an :class:`mnist_models.Evaluation`, told of there, and the numbers."""
+
+    model_name: str
+    scoring: str
+    classes: NDArray[Any]
+    y: NDArray[Any]
+    out_of_fold: NDArray[Any]
+    folds: tuple[Fit, ...]
+    y_test: NDArray[Any] | None = None
+    test_predictions: NDArray[Any] | None = None
+    test: Fit | None = None
+    probabilities: NDArray[np.float32] | None = None
+    provenance: Provenance | None = None
+
+    def __post_init__(self) -> None:
+        for name in (*_LABELS, "probabilities"):
+            array = getattr(self, name)
+            if array is not None:  # a copy: nobody who has the array can change what was found
+                object.__setattr__(self, name, _read_only(np.array(array)))
+
+    @property
+    def source(self) -> str:
+        """Where the report comes from: ``"test"`` or ``"out-of-fold"``."""
+        return "out-of-fold" if self.test is None else "test"
+
+    @property
+    def y_true(self) -> NDArray[Any]:
+        """The true labels of the rows reported on."""
+        return self.y if self.y_test is None else self.y_test
+
+    @property
+    def y_pred(self) -> NDArray[Any]:
+        """The predicted labels of the rows reported on."""
+        return self.out_of_fold if self.test_predictions is None else self.test_predictions
+
+    @property
+    def cv_scores(self) -> NDArray[np.float64]:
+        """The score of each fold."""
+        return np.array([fold.score for fold in self.folds])
+
+    @property
+    def accuracy(self) -> float:
+        """The share of the rows reported on that were read right."""
+        return float(np.mean(self.y_true == self.y_pred))
+
+    @property
+    def fit_seconds(self) -> float:
+        """Wall time of the fit on all of X, or else the folds' median."""
+        return self._final("fit_seconds")
+
+    @property
+    def predict_seconds(self) -> float:
+        """Wall time of predicting the test set, or else the folds' median."""
+        return self._final("predict_seconds")
+
+    def _final(self, name: str) -> float:
+        if self.test is not None:
+            return float(getattr(self.test, name))
+        return float(np.median([getattr(fold, name) for fold in self.folds]))
+
+    @cached_property
+    def confusion_matrix(self) -> NDArray[np.int64]:
+        """Counts of shape (n_classes, n_classes): true classes in rows, predicted in columns."""
+        return _read_only(confusion_matrix(self.y_true, self.y_pred, labels=self.classes))
+
+    def classification_report(self, output_dict: bool = False) -> Any:
+        """Precision, recall, F1 and support of every class, as scikit-learn reports them.
+
+        Parameters
+        ----------
+        output_dict : bool, default=False
+            Return numbers instead of text.
+
+        Returns
+        -------
+        str, or dict of str to dict
+            A class never predicted has precision 0.
+        """
+        return classification_report(
+            self.y_true,
+            self.y_pred,
+            labels=self.classes,
+            target_names=[str(label) for label in self.classes],
+            output_dict=output_dict,
+            zero_division=0,
+        )
+
+    def errors(self, true: Any = None, predicted: Any = None) -> NDArray[np.intp]:
+        """The rows read wrong: of the test set if there was one, otherwise of X.
+
+        Parameters
+        ----------
+        true, predicted : label, default=None
+            Only the rows of this class, only those taken for that one.
+
+        Returns
+        -------
+        ndarray of int
+            Row numbers in rising order.
+
+        Raises
+        ------
+        ValueError
+            If a label is not one of ``classes``.
+        """
+        wrong = self.y_true != self.y_pred
+        asked = (("true", true, self.y_true), ("predicted", predicted, self.y_pred))
+        for name, label, labels in asked:
+            if label is None:
+                continue
+            if label not in self.classes.tolist():
+                raise ValueError(f"{name} must be one of {self.classes.tolist()}. Got {label!r}.")
+            wrong = wrong & (labels == label)
+        return np.flatnonzero(wrong)
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    array.flags.writeable = False
+    return array
