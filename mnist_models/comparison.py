@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any, Self
 
 import numpy as np
@@ -177,6 +178,27 @@ class Comparison(Mapping[str, Evaluation]):
         """
         table = text.markdown_table(*self._table())
         return "\n\n".join([table, *self._verdicts(), self[self.best].to_markdown()])
+
+    def to_html(self, path: str | PathLike[str], images: Any = None) -> None:
+        """Write a page that ranks the models, and shows the digits that each of them misread.
+
+        As :meth:`Evaluation.to_html`, with a choice of model.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write. Its folder must exist.
+        images : array-like or DataFrame, default=None
+            The rows reported on: X_test where there was a test set, X otherwise.
+
+        Raises
+        ------
+        ValueError
+            If ``images`` are not pixels, or not of as many rows.
+        """
+        from mnist_models._page_data import write_page  # which reads templates
+
+        write_page(path, {name: self[name] for name in self.ranking()}, images, self._verdicts())
 
     def __str__(self) -> str:
         return f"{self.summary()}\n\nBest: {self[self.best]}"

@@ -1,0 +1,195 @@
+"""An HTML page from what evaluations found."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from mnist_models._files import atomic_writer
+from mnist_models._findings import Findings, Fit
+from mnist_models._page_images import Images
+from mnist_models._report.html import render
+from mnist_models._report.page import ClassFigures, Digits, History, ModelShown, Page
+
+_BLOCK_PIXELS = 2**20  # of one sheet: some 1,300 of MNIST's digits
+_MOST_IN_BLOCK = 1024
+
+
+def write_page(
+    path: str | PathLike[str],
+    evaluations: Mapping[str, Findings],
+    images: Any = None,
+    verdicts: Sequence[str] = (),
+) -> None:
+    """Write the page on one model, or on several that were evaluated on the same rows.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file to write.
+    evaluations : dict of str to Findings
+        Best first.
+    images : array-like, default=None
+        Pixels of the rows reported on.
+    verdicts : sequence of str, default=()
+        What can be said of the differences between the models.
+
+    Raises
+    ------
+    ValueError
+        If the images are not those of the rows reported on, or the models were not evaluated
+        on the same rows.
+    """
+    found = list(evaluations.values())
+    _check_same_rows(evaluations)
+    first = found[0]
+    n_reported = len(first.y_true)
+    pictures = None if images is None else Images(images, n_reported, first.test is not None)
+    classes = np.unique(np.concatenate([each.classes for each in found]))
+    page = _page(evaluations, classes, verdicts)
+    blocks = _blocks(found, classes, pictures)
+    text = render(page, blocks, None if pictures is None else pictures.shape)
+    with atomic_writer(path) as file:
+        file.write(text.encode())
+
+
+def _check_same_rows(evaluations: Mapping[str, Findings]) -> None:
+    (first_name, first), *others = evaluations.items()
+    for name, each in others:
+        if not np.array_equal(each.y_true, first.y_true):
+            raise ValueError(
+                f"The models of one page must be evaluated on the same rows. {name!r} and "
+                f"{first_name!r} were not: write a page for each, or compare() them again."
+            )
+
+
+def _page(
+    evaluations: Mapping[str, Findings], classes: NDArray[Any], verdicts: Sequence[str]
+) -> Page:
+    first = next(iter(evaluations.values()))
+    origin = first.provenance
+    return Page(
+        labels=[str(label) for label in classes],
+        models=[
+            _model(name, each, classes, is_best=len(evaluations) > 1 and each is first)
+            for name, each in evaluations.items()
+        ],
+        scoring=first.scoring,
+        source=first.source,
+        n_rows=len(first.y),
+        n_reported=len(first.y_true),
+        verdicts=list(verdicts),
+        provenance={}
+        if origin is None
+        else {
+            "Seed of the folds": origin.random_state,
+            "SHA-256 of the data": origin.data_sha256,
+            "SHA-256 of the folds": origin.folds_sha256,
+        },
+        versions={} if origin is None else origin.versions,
+    )
+
+
+def _model(name: str, found: Findings, classes: NDArray[Any], is_best: bool) -> ModelShown:
+    return ModelShown(
+        name=name,
+        is_best=is_best,
+        cv_scores=found.cv_scores.tolist(),
+        accuracy=found.accuracy,
+        counts=confusion_matrix(found.y_true, found.y_pred, labels=classes).tolist(),
+        by_class=_figures(found, None, [str(label) for label in found.classes]),
+        averages=_figures(found, "macro", ["macro avg"]) + _figures(found, "weighted", ["weighted avg"]),
+        fit_seconds=found.fit_seconds,
+        predict_seconds=found.predict_seconds,
+        seconds_per_digit=float(
+            np.median([fit.predict_seconds / fit.n_predicted for fit in _fits(found)])
+        ),
+        peak_bytes=_measured(found, "peak_bytes"),
+        model_bytes=_measured(found, "model_bytes"),
+        histories=_histories(found),
+        parameters=None if found.provenance is None else found.provenance.parameters,
+    )
+
+
+def _figures(found: Findings, average: str | None, names: Sequence[str]) -> list[ClassFigures]:
+    precision, recall, f1, support = precision_recall_fscore_support(
+        found.y_true, found.y_pred, labels=found.classes, average=average, zero_division=0
+    )
+    if average is not None:
+        precision, recall, f1, support = [precision], [recall], [f1], [len(found.y_true)]
+    columns = (np.asarray(column).tolist() for column in (precision, recall, f1, support))
+    return list(zip(names, *columns, strict=True))
+
+
+def _fits(found: Findings) -> Sequence[Fit]:
+    """The fits that the report speaks of: the one on all rows, or else the folds'."""
+    return found.folds if found.test is None else (found.test,)
+
+
+def _measured(found: Findings, name: str) -> int | None:
+    """A size of those fits, their median; None where one was not measured."""
+    sizes = [getattr(fit, name) for fit in _fits(found)]
+    return None if None in sizes else round(np.median(sizes))
+
+
+def _histories(found: Findings) -> list[History]:
+    """The learning curves of those fits, each under the name of its fit."""
+    fits = _fits(found)
+    names = ["all rows"] if found.test else [f"fold {i}" for i in range(1, len(fits) + 1)]
+    return [
+        (name, fit.history, fit.best_epoch)
+        for name, fit in zip(names, fits, strict=True)
+        if fit.history
+    ]
+
+
+def _blocks(
+    found: Sequence[Findings], classes: NDArray[Any], pictures: Images | None
+) -> Iterator[Digits]:
+    """All rows, what some model misread first, then what some model was least sure of."""
+    if not len(found[0].y_true):
+        return
+    true = np.searchsorted(classes, found[0].y_true)
+    read = [np.searchsorted(classes, each.y_pred) for each in found]
+    order = [_display_order(each) for each in found]
+    rank = [np.argsort(rows) for rows in order]
+    misread = np.any([codes != true for codes in read], axis=0)
+    # then by the best place that any model gives a row: what one shows first is left out last
+    kept_first = np.lexsort((np.min(rank, axis=0), ~misread))
+    pixels = 1 if pictures is None else pictures.shape[0] * pictures.shape[1]
+    step = max(1, min(_MOST_IN_BLOCK, _BLOCK_PIXELS // pixels))
+    for start in range(0, len(true), step):
+        rows = kept_first[start : start + step]
+        yield Digits(
+            rows=rows.tolist(),
+            true=true[rows].tolist(),
+            read=[codes[rows].tolist() for codes in read],
+            rank=[places[rows].tolist() for places in rank],
+            permille=[_permille(each, classes, rows) for each in found],
+            images=None if pictures is None else pictures[rows],
+        )
+
+
+def _display_order(found: Findings) -> NDArray[np.intp]:
+    """Rows as they are shown: the most confidently wrong first, then the least surely right."""
+    wrong = found.y_true != found.y_pred
+    if found.probabilities is None:
+        return np.argsort(~wrong, kind="stable")
+    columns = np.searchsorted(found.classes, found.y_pred)
+    confidence = found.probabilities[np.arange(len(columns)), columns]
+    return np.lexsort((np.where(wrong, -confidence, confidence), ~wrong))
+
+
+def _permille(
+    found: Findings, classes: NDArray[Any], rows: NDArray[np.intp]
+) -> list[list[int]] | None:
+    """Thousandths for each class, 0 for those that this model does not know."""
+    if found.probabilities is None:
+        return None
+    thousandths = np.zeros((len(rows), len(classes)), dtype=np.int64)
+    columns = np.searchsorted(classes, found.classes)
+    thousandths[:, columns] = np.rint(1000 * found.probabilities[rows])
+    return thousandths.tolist()

@@ -1,0 +1,143 @@
+"""A page of its own: every style, script, number and picture in one file that fetches nothing."""
+
+import base64
+import hashlib
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from mnist_models._report.curves import fold_axis, learning_charts
+from mnist_models._report.digits import Block, pack
+from mnist_models._report.page import Digits, Page
+from mnist_models._report.sprites import COLUMNS
+from mnist_models._report.text import seconds
+
+LARGEST = 2_900_000  # bytes of the whole page, for any number of rows
+_HEATS = 20
+
+
+def render(
+    page: Page, blocks: Iterable[Digits] = (), image_shape: tuple[int, int] | None = None
+) -> str:
+    """The page as HTML.
+
+    Parameters
+    ----------
+    page : Page
+        What it shows.
+    blocks : iterable of Digits, default=()
+        The digits to look at, the most important first; as many as fit are taken.
+    image_shape : tuple (height, width) of int, default=None
+        Of their pictures; None where there are none.
+
+    Returns
+    -------
+    str
+        At most ``LARGEST`` bytes in UTF-8, unless figures alone, of hundreds of classes, are more.
+    """
+    template = _templates().get_template("report.html")
+    assets = {name: _asset(f"report.{name}") for name in ("css", "js")}
+
+    def fill(packed: list[Block]) -> str:
+        return template.render(
+            page=page,
+            **assets,
+            hashes={name: _csp_hash(text) for name, text in assets.items()},
+            axis=fold_axis(page.models),
+            charts=[learning_charts(model.histories) for model in page.models],
+            n_packed=sum(block["count"] for block in packed),
+            data={
+                "labels": page.labels,
+                "models": [model.name for model in page.models],
+                "image": image_shape and {"shape": image_shape, "columns": COLUMNS},
+                "blocks": packed,
+            },
+        )
+
+    return fill(pack(blocks, LARGEST - len(fill([]).encode())))
+
+
+def _templates() -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("mnist_models._report"),
+        autoescape=True,  # names of models and classes are anybody's text
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Callable[..., Any]] = {
+        "heat": _heat,
+        "percent": _percent,
+        "seconds": seconds,
+        "short_seconds": _short_seconds,
+        "bytes": _bytes,
+    }
+    environment.filters.update(filters)
+    return environment
+
+
+def _asset(name: str) -> Any:
+    """A style sheet or script beside the template, as it is: it is ours, and holds no data."""
+    import markupsafe
+
+    source, _, _ = _templates().loader.get_source(_templates(), name)
+    return markupsafe.Markup(source)
+
+
+def _csp_hash(text: str) -> str:
+    """What a Content-Security-Policy calls an inline style or script by."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _heat(count: int, total: int) -> int:
+    """The shade of a cell, 0 to 20: by the square root, so that 1 % shows beside 97 %."""
+    if count == 0:
+        return 0
+    return max(1, round(_HEATS * math.sqrt(count / total)))
+
+
+def _percent(count: int, total: int) -> str:
+    """A share with one decimal, and never 100 where it is not all.
+
+    Examples
+    --------
+    >>> _percent(1, 3), _percent(3, 3), _percent(9999, 10000)
+    ('33.3%', '100%', '>99.9%')
+    """
+    if count == total:
+        return "100%"
+    share = 100 * count / total
+    return ">99.9%" if share >= 99.95 else f"{share:.1f}%"
+
+
+def _short_seconds(value: float) -> str:
+    """Seconds in the unit that suits them.
+
+    Examples
+    --------
+    >>> _short_seconds(0.0000123), _short_seconds(0.00456), _short_seconds(1.5)
+    ('12 µs', '4.6 ms', '1.5 s')
+    """
+    for unit, factor in (("µs", 1e6), ("ms", 1e3)):
+        if value * factor < 1000:
+            scaled = value * factor
+            return f"{scaled:.2g} {unit}" if scaled < 99.5 else f"{scaled:.0f} {unit}"
+    return seconds(value)
+
+
+def _bytes(value: int) -> str:
+    """A size in the unit that suits it, thousands to the next.
+
+    Examples
+    --------
+    >>> _bytes(450), _bytes(45_001), _bytes(23_154_063)
+    ('450 B', '45 kB', '23 MB')
+    """
+    scaled = float(value)
+    for unit in ("B", "kB", "MB", "GB"):
+        if scaled < 999.5:
+            break
+        scaled /= 1000
+    return f"{scaled:.0f} {unit}" if scaled >= 9.5 or unit == "B" else f"{scaled:.1f} {unit}"

@@ -1,0 +1,36 @@
+"""Many small pictures in one PNG."""
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+
+COLUMNS = 32
+_LEVELS = 16  # what four bits hold; more cannot be told apart at this size, and cost half as much again
+
+
+def sprite_sheet(images: NDArray[np.float32]) -> bytes:
+    """Images side by side, 32 to a row, as a PNG with 16 greys: ink black, paper white.
+
+    Parameters
+    ----------
+    images : ndarray of float32, shape (n, height, width)
+        From 0 (paper) to 1 (ink).
+
+    Returns
+    -------
+    bytes
+        A PNG of 32·width by ceil(n / 32)·height pixels; what is left over of the last row is paper.
+    """
+    from PIL import Image
+
+    n, height, width = images.shape
+    rows = -(-n // COLUMNS)
+    cells = np.zeros((rows * COLUMNS, height, width), dtype=np.uint8)
+    cells[:n] = np.rint(images * (_LEVELS - 1))
+    side_by_side = cells.reshape(rows, COLUMNS, height, width).swapaxes(1, 2)
+    sheet = Image.fromarray(side_by_side.reshape(rows * height, COLUMNS * width))
+    sheet.putpalette([255 - round(255 * ink / (_LEVELS - 1)) for ink in range(_LEVELS) for _ in "RGB"])
+    file = io.BytesIO()
+    sheet.save(file, "PNG", optimize=True, bits=4)
+    return file.getvalue()

@@ -1,0 +1,256 @@
+// The page's own script: which model, which cell, which digits. Reads the JSON in #data; fetches nothing.
+"use strict";
+(async () => {
+  const STEP = 60;
+  const page = document.documentElement;
+  const find = (selector, root = document) => root.querySelector(selector);
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  page.classList.add("scripted");
+
+  // -- light and dark --------------------------------------------------------------------------
+
+  const theme = find("#theme");
+  const prefersDark = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (page.dataset.theme || (prefersDark.matches ? "dark" : "light")) === "dark";
+  const showTheme = () => theme.setAttribute("aria-pressed", String(isDark()));
+  theme.addEventListener("click", () => {
+    page.dataset.theme = isDark() ? "light" : "dark";
+    showTheme();
+  });
+  prefersDark.addEventListener("change", showTheme);
+  showTheme();
+
+  // -- the report by class, sorted -------------------------------------------------------------
+
+  for (const button of all(".classes thead button")) {
+    button.addEventListener("click", () => {
+      const header = button.closest("th");
+      const ascending = header.getAttribute("aria-sort") !== "ascending";
+      for (const other of all("th", header.parentElement)) other.removeAttribute("aria-sort");
+      header.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+      const body = find("tbody", button.closest("table"));
+      const value = (row) => Number(row.children[button.dataset.column].dataset.value);
+      const rows = [...body.rows].sort((a, b) => (ascending ? value(a) - value(b) : value(b) - value(a)));
+      body.append(...rows);
+    });
+  }
+
+  // -- the digits ------------------------------------------------------------------------------
+
+  const data = JSON.parse(find("#data").textContent);
+  const { labels, models } = data;
+
+  async function unpack(block) {
+    const bytes = Uint8Array.from(atob(block.numbers), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const numbers = JSON.parse(await new Response(stream).text());
+    const sheet = block.sheet && { source: `data:image/png;base64,${block.sheet}` };
+    return numbers.rows.map((row, place) => ({
+      row,
+      place,
+      sheet,
+      true: numbers.true[place],
+      read: numbers.read.map((codes) => codes[place]),
+      rank: numbers.rank.map((ranks) => ranks[place]),
+      permille: numbers.permille.map((chances) => chances && chances[place]),
+    }));
+  }
+
+  const digits = (await Promise.all(data.blocks.map(unpack))).flat();
+
+  // Each sheet is decoded once, when the first digit of it is looked at.
+  function decoded(sheet) {
+    sheet.image ??= new Promise((resolve, reject) => {
+      const image = new Image();
+      image.onload = () => resolve(image);
+      image.onerror = reject;
+      image.src = sheet.source;
+    });
+    return sheet.image;
+  }
+
+  async function draw(canvas, digit) {
+    const image = await decoded(digit.sheet);
+    const { shape: [height, width], columns } = data.image;
+    const left = (digit.place % columns) * width;
+    const top = Math.floor(digit.place / columns) * height;
+    canvas.getContext("2d").drawImage(image, left, top, width, height, 0, 0, width, height);
+  }
+
+  // -- what is looked at: a model; a true class, a predicted one, both or neither ----------------
+
+  const chosen = { model: 0, true: null, read: null };
+  let matching = [];
+
+  const isChosen = (digit) => {
+    const read = digit.read[chosen.model];
+    const fits = (wanted, code) => wanted === null || wanted === code;
+    const oneCell = chosen.true !== null && chosen.read !== null;
+    return fits(chosen.true, digit.true) && fits(chosen.read, read) && (oneCell || read !== digit.true);
+  };
+
+  function choose(changes) {
+    Object.assign(chosen, changes);
+    const { model } = chosen;
+    for (const part of all("[data-model]")) part.hidden = Number(part.dataset.model) !== model;
+    for (const button of all(".matrix button")) {
+      const [ofTrue, ofRead] = [codeOf(button, "true"), codeOf(button, "read")];
+      button.setAttribute("aria-pressed", String(ofTrue === chosen.true && ofRead === chosen.read));
+    }
+    find("#all-errors").setAttribute("aria-pressed", String(chosen.true === null && chosen.read === null));
+    matching = digits.filter(isChosen).sort((a, b) => a.rank[model] - b.rank[model]);
+    find("#cards").replaceChildren();
+    showMore();
+  }
+
+  const codeOf = (button, name) => (name in button.dataset ? Number(button.dataset[name]) : null);
+
+  function showMore() {
+    const cards = find("#cards");
+    const start = cards.childElementCount;
+    cards.append(...matching.slice(start, start + STEP).map(card));
+    const shown = cards.childElementCount;
+    find("#more").hidden = shown === matching.length;
+    find("#status").textContent = `${told()}: ${count(shown)} of ${count(matching.length)} shown${order()}`;
+  }
+
+  const count = (number) => number.toLocaleString("en");
+
+  function told() {
+    const many = models.length > 1 ? `${models[chosen.model]}, ` : "";
+    if (chosen.true === null && chosen.read === null) return `${many}all errors`;
+    if (chosen.true === null) return `${many}wrongly read as ${labels[chosen.read]}`;
+    if (chosen.read === null) return `${many}errors on true ${labels[chosen.true]}`;
+    return `${many}true ${labels[chosen.true]} read as ${labels[chosen.read]}`;
+  }
+
+  function order() {
+    if (!matching.length || !matching[0].permille[chosen.model]) return "";
+    const right = chosen.true !== null && chosen.true === chosen.read;
+    return right ? ", least sure first" : ", most confidently wrong first";
+  }
+
+  // -- one digit -------------------------------------------------------------------------------
+
+  function element(name, className, text = "") {
+    const made = document.createElement(name);
+    made.className = className;
+    made.textContent = text;
+    return made;
+  }
+
+  function percent(permille) {
+    if (permille > 0 && permille < 5) return "<1 %";
+    if (permille > 994 && permille < 1000) return `${(permille / 10).toFixed(1)} %`;
+    return `${Math.round(permille / 10)} %`;
+  }
+
+  function card(digit) {
+    const read = digit.read[chosen.model];
+    const permille = digit.permille[chosen.model];
+    const made = element("li", "card");
+    made.dataset.row = digit.row;
+    if (digit.sheet) made.append(picture(digit));
+    const line = element("p", "told", `${labels[digit.true]} read as `);
+    line.append(element("span", read === digit.true ? "same" : "read", labels[read]));
+    if (permille) line.append(` ${percent(permille[read])}`);
+    made.append(line);
+    if (permille) made.append(chances(digit, permille, read));
+    const others = models.flatMap((name, i) => (i === chosen.model ? [] : [`${name} ${labels[digit.read[i]]}`]));
+    made.append(element("p", "others", [`row ${digit.row}`, ...others].join(" · ")));
+    return made;
+  }
+
+  function picture(digit) {
+    const canvas = document.createElement("canvas");
+    [canvas.height, canvas.width] = data.image.shape;
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", `row ${digit.row}, a ${labels[digit.true]}`);
+    draw(canvas, digit);
+    return canvas;
+  }
+
+  const SVG = "http://www.w3.org/2000/svg";
+
+  function drawn(name, attributes, text = "") {
+    const made = document.createElementNS(SVG, name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.textContent = text;
+    return made;
+  }
+
+  // A bar for every class, in the order of the matrix; in words, the likeliest first.
+  function chances(digit, permille, read) {
+    const words = permille
+      .map((chance, code) => [chance, labels[code]])
+      .sort((a, b) => b[0] - a[0])
+      .map(([chance, label]) => `${label} ${percent(chance)}`);
+    const chart = drawn("svg", { class: "chances", role: "img", "aria-label": `probabilities: ${words.join(", ")}` });
+    const wide = 100 / labels.length;
+    const named = labels.length <= 12 && labels.every((label) => label.length <= 2);
+    permille.forEach((chance, code) => {
+      const kind = code === digit.true ? "true" : code === read ? "read" : "";
+      const group = drawn("g", { class: kind });
+      const height = Math.max(1, (32 * chance) / 1000);
+      group.append(
+        drawn("rect", { x: `${(code + 0.12) * wide}%`, width: `${wide * 0.76}%`, y: 32 - height, height }),
+        drawn("title", {}, `${labels[code]} ${percent(chance)}`),
+      );
+      if (named) group.append(drawn("text", { x: `${(code + 0.5) * wide}%`, y: 43 }, labels[code]));
+      chart.append(group);
+    });
+    return chart;
+  }
+
+  // -- choosing --------------------------------------------------------------------------------
+
+  for (const radio of all("#models input")) {
+    radio.addEventListener("change", () => choose({ model: Number(radio.value) }));
+  }
+  find("#all-errors").addEventListener("click", () => choose({ true: null, read: null }));
+  find("#more").addEventListener("click", showMore);
+
+  // In each matrix one button is in the order of the Tab key; the arrows go on from there.
+  const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+
+  for (const matrix of all(".matrix")) {
+    const grid = all("tr", matrix).map((row) => all("button", row)).filter((row) => row.length);
+    grid[0].unshift(null); // the corner
+    const enter = (button) => {
+      for (const other of all("button", matrix)) other.tabIndex = -1;
+      button.tabIndex = 0;
+    };
+    enter(grid[1][1]);
+    grid.forEach((row, i) =>
+      row.forEach((button, j) => {
+        if (!button) return;
+        name(button);
+        button.addEventListener("focus", () => enter(button));
+        button.addEventListener("click", () => {
+          choose({ true: codeOf(button, "true"), read: codeOf(button, "read") });
+          find("#digits-title").scrollIntoView({ block: "nearest" });
+        });
+        button.addEventListener("keydown", (event) => {
+          const edge = { Home: row[i ? 0 : 1], End: row.at(-1) }[event.key];
+          const [down, right] = MOVES[event.key] ?? [];
+          const next = edge ?? (MOVES[event.key] && grid[i + down]?.[j + right]);
+          if (edge || MOVES[event.key]) event.preventDefault();
+          next?.focus();
+        });
+      }),
+    );
+  }
+
+  // What a screen reader says of a button in a matrix.
+  function name(button) {
+    const [ofTrue, ofRead] = [codeOf(button, "true"), codeOf(button, "read")];
+    const counted = button.firstChild.textContent.replace("·", "0");
+    const share = button.querySelector("small")?.textContent ?? "";
+    let said = `true ${labels[ofTrue]}, read as ${labels[ofRead]}: ${counted} ${share}`;
+    if (ofRead === null) said = `all errors on true ${labels[ofTrue]}`;
+    if (ofTrue === null) said = `all wrongly read as ${labels[ofRead]}`;
+    button.setAttribute("aria-label", said.trim());
+  }
+
+  choose({});
+})();
