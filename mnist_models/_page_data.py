@@ -189,7 +189,8 @@ def _permille(
     """Thousandths for each class, 0 for those that this model does not know."""
     if found.probabilities is None:
         return None
+    chances = found.probabilities[rows]
     thousandths = np.zeros((len(rows), len(classes)), dtype=np.int64)
     columns = np.searchsorted(classes, found.classes)
-    thousandths[:, columns] = np.rint(1000 * found.probabilities[rows])
+    thousandths[:, columns] = np.where(chances < 1, np.minimum(np.rint(1000 * chances), 999), 1000)
     return thousandths.tolist()

@@ -27,7 +27,7 @@ class Images:
     def __init__(self, pixels: Any, n_rows: int, tested: bool) -> None:
         array = np.asarray(pixels)
         wanted = "X_test, the rows of the test set" if tested else "X, the rows evaluated"
-        if array.ndim not in (2, 3) or array.dtype.kind not in "buif":
+        if array.ndim not in (2, 3) or 0 in array.shape[1:] or array.dtype.kind not in "buif":
             raise ValueError(
                 "images must be numbers of shape (n, height·width) or (n, height, width): pass "
                 f"{wanted}. Got {array.dtype} of shape {array.shape} instead."

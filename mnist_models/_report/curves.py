@@ -25,6 +25,12 @@ class Chart(NamedTuple):
     y: Scale
     lines: list[Line]
 
+    @property
+    def told(self) -> str:
+        """The best epoch in words, where there is one to tell of."""
+        told = {line.best[2] for line in self.lines if line.best and line.part == "validation"}
+        return f" · {told.pop()}" if len(told) == 1 else ""
+
 
 def fold_axis(models: Sequence[ModelShown]) -> Scale:
     """One axis for the scores of all models.

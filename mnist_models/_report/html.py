@@ -73,6 +73,7 @@ def _templates() -> Any:
         "seconds": seconds,
         "short_seconds": _short_seconds,
         "bytes": _bytes,
+        "zip": zip,
     }
     environment.filters.update(filters)
     return environment

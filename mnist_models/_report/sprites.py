@@ -32,5 +32,5 @@ def sprite_sheet(images: NDArray[np.float32]) -> bytes:
     sheet = Image.fromarray(side_by_side.reshape(rows * height, COLUMNS * width))
     sheet.putpalette([255 - round(255 * ink / (_LEVELS - 1)) for ink in range(_LEVELS) for _ in "RGB"])
     file = io.BytesIO()
-    sheet.save(file, "PNG", optimize=True, bits=4)
+    sheet.save(file, "PNG", compress_level=8, bits=4)
     return file.getvalue()

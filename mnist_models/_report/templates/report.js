@@ -12,7 +12,11 @@
   const theme = find("#theme");
   const prefersDark = matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (page.dataset.theme || (prefersDark.matches ? "dark" : "light")) === "dark";
-  const showTheme = () => theme.setAttribute("aria-pressed", String(isDark()));
+  const showTheme = () => {
+    const other = isDark() ? "light" : "dark";
+    theme.textContent = other === "dark" ? "Dark" : "Light";
+    theme.setAttribute("aria-label", `Show in ${other} colours`);
+  };
   theme.addEventListener("click", () => {
     page.dataset.theme = isDark() ? "light" : "dark";
     showTheme();
@@ -141,7 +145,7 @@
 
   function percent(permille) {
     if (permille > 0 && permille < 5) return "<1 %";
-    if (permille > 994 && permille < 1000) return `${(permille / 10).toFixed(1)} %`;
+    if (permille >= 995 && permille < 1000) return `${(permille / 10).toFixed(1)} %`;
     return `${Math.round(permille / 10)} %`;
   }
 
@@ -151,13 +155,24 @@
     const made = element("li", "card");
     made.dataset.row = digit.row;
     if (digit.sheet) made.append(picture(digit));
-    const line = element("p", "told", `${labels[digit.true]} read as `);
-    line.append(element("span", read === digit.true ? "same" : "read", labels[read]));
-    if (permille) line.append(` ${percent(permille[read])}`);
+    const line = element("p", "told");
+    line.append(element("span", "", `${labels[digit.true]} read as`), " ");
+    line.append(element("b", read === digit.true ? "same" : "read", labels[read]), " ");
+    if (permille) line.append(element("span", "sure", percent(permille[read])));
     made.append(line);
     if (permille) made.append(chances(digit, permille, read));
-    const others = models.flatMap((name, i) => (i === chosen.model ? [] : [`${name} ${labels[digit.read[i]]}`]));
-    made.append(element("p", "others", [`row ${digit.row}`, ...others].join(" · ")));
+    made.append(others(digit));
+    return made;
+  }
+
+  // Which row it is, and what the other models read.
+  function others(digit) {
+    const made = element("p", "others", `row ${digit.row}`);
+    models.forEach((name, i) => {
+      if (i === chosen.model) return;
+      const right = digit.read[i] === digit.true;
+      made.append(` · ${name} `, element("b", right ? "same" : "", labels[digit.read[i]]));
+    });
     return made;
   }
 
@@ -228,7 +243,7 @@
         button.addEventListener("focus", () => enter(button));
         button.addEventListener("click", () => {
           choose({ true: codeOf(button, "true"), read: codeOf(button, "read") });
-          find("#digits-title").scrollIntoView({ block: "nearest" });
+          find(".card")?.scrollIntoView({ block: "nearest" });
         });
         button.addEventListener("keydown", (event) => {
           const edge = { Home: row[i ? 0 : 1], End: row.at(-1) }[event.key];
