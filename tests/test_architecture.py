@@ -54,9 +54,13 @@ ORDER = [
     "_report",
     "_report.text",
     "_report.plots",
+    "_report.verdicts",
+    "_intervals",
     "_findings",
     "_pictured",
     "results",
+    "_significance",
+    "significance",
     "comparison",
     "_memory",
     "_provenance",
@@ -162,7 +166,7 @@ def test_public_names_are_documented_with_an_example_that_runs(name: str) -> Non
     documentation = inspect.getdoc(getattr(mnist_models, name)) or ""
     if getattr(mnist_models, name).__module__.startswith("mnist_models"):
         assert len(documentation) > 80
-        if name not in {"Fit", "PairedTest"}:  # made by others, shown in their examples
+        if name not in {"Fit", "ConfidenceInterval"}:  # made by others, shown in their examples
             assert doctest.DocTestParser().get_examples(documentation)
 
 
