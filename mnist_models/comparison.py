@@ -3,15 +3,19 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from mnist_models._exports import make_frame
 from mnist_models._findings import fold_sizes
 from mnist_models._report import text
 from mnist_models._report.verdicts import wrapped
 from mnist_models.results import FORMAT, Evaluation
 from mnist_models.significance import Significance, compare_pairs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -141,6 +145,20 @@ class Comparison(Mapping[str, Evaluation]):
         str
         """
         return json.dumps(self.to_dict())
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The rows of every model's :meth:`Evaluation.to_frame`, in the order they were given.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return make_frame(self)
 
     def to_markdown(self) -> str:
         """The table of all models, and the best one's report, as Markdown.

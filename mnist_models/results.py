@@ -3,15 +3,19 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_models._exports import make_frame, mlflow_entries
 from mnist_models._findings import Fit, Provenance
 from mnist_models._intervals import ConfidenceInterval
 from mnist_models._pictured import Pictured
 from mnist_models._report import text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Evaluation", "Fit", "Provenance"]
 
@@ -146,6 +150,45 @@ class Evaluation(Pictured):
         str
         """
         return json.dumps(self.to_dict())
+
+    def to_frame(self) -> "pd.DataFrame":
+        """A row for every fold, and one for the fit tested on the test set.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``model``, ``part`` (``"fold 1"``, ..., ``"test"``) and those of :class:`Fit`
+            but the history.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return make_frame({self.model_name: self})
+
+    def to_mlflow(self) -> dict[str, dict[str, Any]]:
+        """What MLflow logs: names and lengths are such as it takes.
+
+        Returns
+        -------
+        dict
+            ``params`` (str to str), ``metrics`` (str to float, finite) and ``tags`` (str to str),
+            for ``mlflow.log_params``, ``log_metrics`` and ``set_tags``. Characters of a label
+            that MLflow refuses in names stand as ``_``, with a number behind where two
+            labels would then have one name.
+
+        Examples
+        --------
+        >>> from mnist_models import evaluate, load_sample_digits, make_model
+        >>> digits = load_sample_digits().sample(300, random_state=0)
+        >>> entries = evaluate(make_model("logistic"), digits.data, digits.target).to_mlflow()
+        >>> entries["params"]["classify__C"]
+        '1.0'
+        >>> entries["metrics"]["cv_accuracy"] > 0.9
+        True
+        """
+        return mlflow_entries(self)
 
     def to_markdown(self) -> str:
         """Scores, report and confusion matrix as Markdown.

@@ -57,6 +57,7 @@ ORDER = [
     "_report.verdicts",
     "_intervals",
     "_findings",
+    "_exports",
     "_pictured",
     "results",
     "_significance",
@@ -184,7 +185,8 @@ seeds = random.getstate(), np.random.get_state()[1].tolist()
 environment = dict(os.environ)
 loaded_by_sklearn = set(sys.modules)
 import mnist_models
-heavy = {"tensorflow", "keras", "scikeras", "matplotlib", "numba", "pooch", "requests", "PIL"}
+heavy = {"tensorflow", "keras", "scikeras", "matplotlib", "pandas", "numba", "pooch", "requests"}
+heavy |= {"PIL"}
 assert not heavy & (set(sys.modules) - loaded_by_sklearn), heavy & set(sys.modules)
 assert "tensorflow" not in sys.modules and "matplotlib" not in sys.modules
 assert (random.getstate(), np.random.get_state()[1].tolist()) == seeds
