@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
@@ -56,6 +57,9 @@ class _Limit:
 
 _LIMIT = _Limit()
 
+# Set in a thread whose work is to have one thread and no others of its own.
+_alone: ContextVar[bool] = ContextVar("mnist_models_alone", default=False)
+
 
 @cache
 def _libraries() -> list[Any]:
@@ -99,7 +103,7 @@ def blas_threads_as_workers(n_tasks: int) -> Iterator[Map]:
     callable
         Like the built-in ``map``: results come in the order of the tasks, whoever did them.
     """
-    n_threads = min(n_tasks, _LIMIT.enter())
+    n_threads = min(n_tasks, _LIMIT.enter(), 1 if _alone.get() else n_tasks)
     try:
         if n_threads <= 1:
             yield map
@@ -109,4 +113,22 @@ def blas_threads_as_workers(n_tasks: int) -> Iterator[Map]:
             with ThreadPoolExecutor(n_threads, initializer=_try_to_set, initargs=(ones,)) as pool:
                 yield pool.map
     finally:
+        _LIMIT.leave()
+
+
+@contextmanager
+def one_blas_thread(*, alone: bool = False) -> Iterator[None]:
+    """Hold BLAS to one thread, so that nothing it adds up depends on how many there are.
+
+    Parameters
+    ----------
+    alone : bool, default=False
+        Let :func:`blas_threads_as_workers` inside have one thread, too, in place of the cores.
+    """
+    _LIMIT.enter()
+    token = _alone.set(alone or _alone.get())
+    try:
+        yield
+    finally:
+        _alone.reset(token)
         _LIMIT.leave()

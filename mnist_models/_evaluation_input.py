@@ -1,6 +1,7 @@
 """What evaluate is given: checked, and the folds made."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.model_selection import BaseCrossValidator, StratifiedKFold, check_c
 from sklearn.utils import column_or_1d, indexable
 from sklearn.utils.multiclass import check_classification_targets
 
+from mnist_models._engine import Asked
 from mnist_models._fitting import Data, Labels, Rows, Scoring
 
 Folds: TypeAlias = list[tuple[Rows, Rows]]
@@ -36,6 +38,20 @@ def check_models(models: Mapping[str, Any], scoring: Scoring) -> None:
                 f"Got {model!r} instead."
             )
         check_scoring(model, scoring=scoring)  # a misspelt one costs no fit
+
+
+def check_asked(n_jobs: Any, executor: Any, timeout: Any) -> Asked:
+    """Raise unless fits can be made so."""
+    if not (n_jobs is None or (isinstance(n_jobs, int | np.integer) and n_jobs != 0)):
+        raise ValueError(f"n_jobs must be None or an int other than 0. Got {n_jobs!r} instead.")
+    if not (executor is None or isinstance(executor, Executor)):
+        raise TypeError(
+            "executor must be a concurrent.futures.Executor (of a Dask client, "
+            f"client.get_executor()). Got {executor!r} instead."
+        )
+    if not (timeout is None or (isinstance(timeout, int | float) and timeout > 0)):
+        raise ValueError(f"timeout must be None or seconds above 0. Got {timeout!r} instead.")
+    return Asked(None if n_jobs is None else int(n_jobs), executor, timeout)
 
 
 def make_folds(data: Data, cv: CV, random_state: int | np.random.RandomState | None) -> Folds:

@@ -10,8 +10,10 @@ from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.pipeline import Pipeline
 
+from mnist_models._blas_threads import one_blas_thread
 from mnist_models._findings import Fit
 from mnist_models._memory import peak_memory, pickled_bytes
+from mnist_models._threads import hold_jobs
 
 Rows: TypeAlias = NDArray[np.intp]
 Labels: TypeAlias = NDArray[Any]
@@ -36,8 +38,13 @@ class Task(NamedTuple):
     scoring: Scoring
     reported: bool  # whether probabilities are wanted: the report will be on these predictions
 
+    @property
+    def part(self) -> str:
+        """Which of the model's fits it is, in words."""
+        return "test" if self.fold is None else f"fold {self.number + 1}"
+
     def __str__(self) -> str:
-        return f"{self.name}, " + ("test" if self.fold is None else f"fold {self.number + 1}")
+        return f"{self.name}, {self.part}"
 
 
 class Outcome(NamedTuple):
@@ -49,8 +56,11 @@ class Outcome(NamedTuple):
     known: Labels | None = None
 
 
-def fit_and_predict(task: Task, data: Data) -> Outcome:
+def fit_and_predict(task: Task, data: Data, n_threads: int | None = None) -> Outcome:
     """Fit a clone on a fold's training rows, or on all, and ask it about the others.
+
+    BLAS has one thread meanwhile: the result does not depend on how many cores there are, nor on
+    how many fits share them.
 
     Parameters
     ----------
@@ -58,36 +68,44 @@ def fit_and_predict(task: Task, data: Data) -> Outcome:
         What to fit, on which rows.
     data : Data
         All rows.
+    n_threads : int, default=None
+        How many jobs the model may divide its work among, at the most. None: as it is set.
 
     Returns
     -------
     Outcome
     """
-    X, y, X_test, y_test = _divide(data, task.fold)
     fitted = clone(task.model)
+    if n_threads is not None:
+        hold_jobs(fitted, n_threads)
+    with one_blas_thread():
+        return _ask(fitted, task, *_divide(data, task.fold))
+
+
+def _ask(model: Any, task: Task, X: Any, y: Labels, X_test: Any, y_test: Labels) -> Outcome:
     with peak_memory() as memory:
         start = perf_counter()
-        fitted.fit(X, y)
+        model.fit(X, y)
         fit_seconds = perf_counter() - start
         start = perf_counter()
-        predictions = np.asarray(fitted.predict(X_test))
+        predictions = np.asarray(model.predict(X_test))
         predict_seconds = perf_counter() - start
-    score = float(check_scoring(fitted, scoring=task.scoring)(fitted, X_test, y_test))
+    score = float(check_scoring(model, scoring=task.scoring)(model, X_test, y_test))
     fit = Fit(
         score,
         fit_seconds,
         predict_seconds,
         n_train=len(y),
         n_predicted=len(y_test),
-        history=getattr(final_estimator(fitted), "history_", None),
-        best_epoch=getattr(final_estimator(fitted), "best_epoch_", None),
-        model_bytes=pickled_bytes(fitted),
+        history=getattr(final_estimator(model), "history_", None),
+        best_epoch=getattr(final_estimator(model), "best_epoch_", None),
+        model_bytes=pickled_bytes(model),
         peak_bytes=memory.rise,
     )
-    if not (task.reported and hasattr(fitted, "predict_proba")):
+    if not (task.reported and hasattr(model, "predict_proba")):
         return Outcome(fit, predictions)
-    probabilities = np.asarray(fitted.predict_proba(X_test), dtype=np.float32)
-    return Outcome(fit, predictions, probabilities, np.asarray(fitted.classes_))
+    probabilities = np.asarray(model.predict_proba(X_test), dtype=np.float32)
+    return Outcome(fit, predictions, probabilities, np.asarray(model.classes_))
 
 
 def final_estimator(model: Any) -> Any:

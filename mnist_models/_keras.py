@@ -5,7 +5,6 @@ and only inside functions.
 """
 
 import contextlib
-import functools
 import os
 import random
 import threading
@@ -18,6 +17,7 @@ from mnist_models._quiet import without_native_chatter
 
 # Two threads that held standard error back at once could put each other's substitute in its place.
 _WAKING = threading.Lock()
+_awake_in: int | None = None  # which process TensorFlow was started in
 # Keras draws initial weights from generators that all threads share.
 _DRAWING = threading.RLock()
 
@@ -26,7 +26,18 @@ def load_keras() -> Any:
     """Import Keras, and wake TensorFlow, without the lines that it writes when it starts.
 
     Whoever has set ``TF_CPP_MIN_LOG_LEVEL`` has chosen what to see, and sees it.
+
+    Raises
+    ------
+    RuntimeError
+        If this process was forked from one where TensorFlow was at work: it would hang.
     """
+    if not in_reach():
+        raise RuntimeError(
+            "TensorFlow was started in the process that this one was forked from, and would wait "
+            "for ever in this one. Let processes begin anew: by joblib's backend 'loky', which is "
+            "its default, in place of 'multiprocessing', or by the start method 'spawn'."
+        )
     with _WAKING:
         _wake()
     import keras
@@ -34,8 +45,16 @@ def load_keras() -> Any:
     return keras
 
 
-@functools.cache
+def in_reach() -> bool:
+    """Whether TensorFlow can be used in this process: it does not survive a fork."""
+    return _awake_in in (None, os.getpid())
+
+
 def _wake() -> None:
+    """Start Keras and TensorFlow, once a process."""
+    global _awake_in
+    if _awake_in is not None:
+        return
     with contextlib.ExitStack() as stack:
         if "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
             stack.enter_context(without_native_chatter())
@@ -45,6 +64,7 @@ def _wake() -> None:
         tf.config.list_logical_devices()  # looking for devices is a part of the start
         with contextlib.suppress(*xla_refusals()):  # XLA's start, where there is one
             tf.function(tf.nn.softmax, jit_compile=True)(tf.zeros((1, 2)))
+    _awake_in = os.getpid()
 
 
 @contextlib.contextmanager

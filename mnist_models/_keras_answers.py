@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_models._batches import filled_up
-from mnist_models._keras import xla_refusals
+from mnist_models._keras import load_keras, xla_refusals
 from mnist_models._keras_networks import Kept, Network, has_filters, make_of, twin_of
 
 # Rows sent through the network at a time. Always as many, the last block filled up with zeros:
@@ -39,6 +39,7 @@ def answer(network: Network, model: Any, rows: NDArray[Any]) -> NDArray[np.float
     -------
     ndarray of float32, shape (n, n_classes)
     """
+    load_keras()  # which is an error where it would hang
     forward = _forward_of(network, model, rows.shape[1])
     variables = [each.value for each in model.weights]
     answers, start = [], 0

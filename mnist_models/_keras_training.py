@@ -15,6 +15,7 @@ from mnist_models._keras_answers import answer
 from mnist_models._keras_epochs import Trainer, compile_as_usual
 from mnist_models._keras_networks import Kept, Network, Own, has_filters, make_of, twin_of
 from mnist_models._quiet import without_log_messages
+from mnist_models._ticks import tell
 from mnist_models._warp import Warp
 
 # Steps below which compiling with XLA takes longer, a second or so, than it saves.
@@ -134,7 +135,7 @@ def _callbacks(net: Any, course: Course, n_batches: int, n_held_out: int) -> tup
     history = keras.callbacks.History()
     own = course.callbacks() if course.callbacks else []
     callbacks = keras.callbacks.CallbackList(
-        [*own, *([stopping] if stopping else []), history],
+        [*own, *([stopping] if stopping else []), history, _teller(course)],
         add_progbar=course.verbose > 0,
         model=net,
         verbose=course.verbose,
@@ -210,7 +211,7 @@ def _train_by_keras(
         validation_data=validation,
         batch_size=course.batch_size,
         epochs=course.epochs,
-        callbacks=[*own, *([stopping] if stopping else [])],
+        callbacks=[*own, *([stopping] if stopping else []), _teller(course)],
         verbose=course.verbose,
     )
     return told.history, stopping
@@ -230,6 +231,15 @@ def _early_stopping(course: Course, monitor: str) -> Any:
         patience=course.patience,
         min_delta=course.min_delta,
         restore_best_weights=True,
+    )
+
+
+def _teller(course: Course) -> Any:
+    """Says after each epoch how many are done."""
+    import keras
+
+    return keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: tell(epoch + 1, course.epochs)
     )
 
 

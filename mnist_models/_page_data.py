@@ -10,6 +10,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from mnist_models._files import atomic_writer
 from mnist_models._findings import Findings, Fit
+from mnist_models._intervals import ConfidenceInterval
 from mnist_models._page_images import Images
 from mnist_models._report.html import render
 from mnist_models._report.page import ClassFigures, Digits, History, ModelShown, Page
@@ -24,7 +25,7 @@ def write_page(
     images: Any = None,
     verdicts: Sequence[str] = (),
 ) -> None:
-    """Write the page on one model, or on several that were evaluated on the same rows.
+    """Write the page on one model, or on several that were evaluated on the same rows and folds.
 
     Parameters
     ----------
@@ -40,11 +41,9 @@ def write_page(
     Raises
     ------
     ValueError
-        If the images are not those of the rows reported on, or the models were not evaluated
-        on the same rows.
+        If the images are not those of the rows reported on.
     """
     found = list(evaluations.values())
-    _check_same_rows(evaluations)
     first = found[0]
     n_reported = len(first.y_true)
     pictures = None if images is None else Images(images, n_reported, first.test is not None)
@@ -54,16 +53,6 @@ def write_page(
     text = render(page, blocks, None if pictures is None else pictures.shape)
     with atomic_writer(path) as file:
         file.write(text.encode())
-
-
-def _check_same_rows(evaluations: Mapping[str, Findings]) -> None:
-    (first_name, first), *others = evaluations.items()
-    for name, each in others:
-        if not np.array_equal(each.y_true, first.y_true):
-            raise ValueError(
-                f"The models of one page must be evaluated on the same rows. {name!r} and "
-                f"{first_name!r} were not: write a page for each, or compare() them again."
-            )
 
 
 def _page(
@@ -99,6 +88,8 @@ def _model(name: str, found: Findings, classes: NDArray[Any], is_best: bool) -> 
         is_best=is_best,
         cv_scores=found.cv_scores.tolist(),
         accuracy=found.accuracy,
+        interval=_bounds(found.confidence_interval()),
+        cv_interval=_bounds(found.cv_confidence_interval()),
         counts=confusion_matrix(found.y_true, found.y_pred, labels=classes).tolist(),
         by_class=_figures(found, None, [str(label) for label in found.classes]),
         averages=_figures(found, "macro", ["macro avg"]) + _figures(found, "weighted", ["weighted avg"]),
@@ -112,6 +103,10 @@ def _model(name: str, found: Findings, classes: NDArray[Any], is_best: bool) -> 
         histories=_histories(found),
         parameters=None if found.provenance is None else found.provenance.parameters,
     )
+
+
+def _bounds(interval: ConfidenceInterval) -> tuple[float, float] | None:
+    return (interval.low, interval.high) if interval.is_known else None
 
 
 def _figures(found: Findings, average: str | None, names: Sequence[str]) -> list[ClassFigures]:

@@ -57,17 +57,18 @@ def parameters_of(model: Any) -> dict[str, str]:
     """
     parameters = {"": _class_name(model)}
     for name, value in sorted(model.get_params(deep=True).items()):
-        parameters[name] = _described(value)
+        parameters[name] = described(value)
     return parameters
 
 
-def _described(value: Any) -> str:
+def described(value: Any) -> str:
+    """Any parameter as text that tells it from any other value, now and in another process."""
     if isinstance(value, str | int | float | bool | None):
         return repr(value)
     if isinstance(value, list | tuple):
-        return f"{type(value).__name__}({', '.join(_described(each) for each in value)})"
+        return f"{type(value).__name__}({', '.join(described(each) for each in value)})"
     if isinstance(value, dict):
-        pairs = (f"{_described(key)}: {_described(each)}" for key, each in value.items())
+        pairs = (f"{described(key)}: {described(each)}" for key, each in value.items())
         return f"{{{', '.join(pairs)}}}"
     if hasattr(value, "get_params") and not isinstance(value, type):
         return _class_name(value)  # whose parameters stand for themselves

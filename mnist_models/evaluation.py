@@ -1,19 +1,34 @@
 """Evaluate one model, or several on the same folds. Every fold is fitted once."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor
+from dataclasses import asdict, replace
+from functools import partial
+from os import PathLike
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.parallel import Parallel, delayed
 
-from mnist_models._evaluation_input import CV, Folds, check_data, check_models, make_folds
-from mnist_models._fitting import Data, Outcome, Scoring, Task, final_estimator, fit_and_predict
-from mnist_models._progress import progress_bar
-from mnist_models._provenance import parameters_of, sha256_of, versions
+from mnist_models._checkpoint import Checkpoint, open_checkpoint
+from mnist_models._engine import Asked, Hearing, Lost, make_fits
+from mnist_models._evaluation_input import (
+    CV,
+    Folds,
+    check_asked,
+    check_data,
+    check_models,
+    make_folds,
+)
+from mnist_models._fitting import Data, Outcome, Scoring, Task, final_estimator
+from mnist_models._progress import Step, Teller, told
+from mnist_models._provenance import described, parameters_of, sha256_of, versions
 from mnist_models.comparison import Comparison
+from mnist_models.exceptions import WorkerLostError
 from mnist_models.results import Evaluation, Provenance
+
+# Parameters that do not change what a fit comes to.
+_WITHOUT_EFFECT = {"n_jobs", "verbose", "memory"}
 
 
 def evaluate(
@@ -26,7 +41,10 @@ def evaluate(
     scoring: Scoring = "accuracy",
     random_state: int | np.random.RandomState | None = 0,
     n_jobs: int | None = None,
-    progress: bool | None = None,
+    executor: Executor | None = None,
+    timeout: float | None = None,
+    checkpoint: str | PathLike[str] | None = None,
+    progress: bool | Callable[[Step], None] | None = None,
 ) -> Evaluation:
     """Cross-validate a classifier, keeping what each fold predicted; then test it.
 
@@ -52,9 +70,20 @@ def evaluate(
     random_state : int, RandomState instance or None, default=0
         Shuffles the folds. It does not seed the model, which has its own.
     n_jobs : int, default=None
-        Fits at a time, in processes of joblib's; None is 1, -1 one for each core.
-    progress : bool, default=None
-        Show a progress bar on standard error; None: if that is a terminal.
+        Fits at a time, each in a process of its own that has its share of the cores; None is 1,
+        here, and -1 as many as there are cores. With ``executor``: how many are given to it at a
+        time; None: all.
+    executor : concurrent.futures.Executor, default=None
+        What makes the fits, each with one thread: a pool of threads or processes, or
+        ``client.get_executor()`` of a Dask cluster.
+    timeout : float, default=None
+        Seconds that a fit may take, from when its worker has it; one that takes longer is lost.
+    checkpoint : str or path-like, default=None
+        A folder where every finished fit is kept. The same call, after whatever ended the first,
+        goes on from there and comes to the same result.
+    progress : bool or callable, default=None
+        Show how far it is on standard error; None: if that is a terminal. A callable is called
+        instead, with a :class:`mnist_models.Step` for whatever happens.
 
     Returns
     -------
@@ -66,6 +95,11 @@ def evaluate(
         If the model is not a classifier.
     ValueError
         If X, y, the test set or the folds do not fit together.
+    ResumeMismatchError, CheckpointInUseError
+        If the checkpoint is of a run that differs, or another run is at work on it.
+    WorkerLostError
+        If a worker died twice on the same fit, or a fit took longer than ``timeout``. All others
+        are finished first.
 
     See Also
     --------
@@ -81,7 +115,9 @@ def evaluate(
     True
     >>> print(evaluation)
     RandomForestClassifier
-    accuracy: 0.9... ± 0.0... over 3 folds, on the test set 0.9...; fitted in ...
+    accuracy: 0.9... ± 0.0... over 3 folds, 95 % interval 0.9... to 0.9...
+    test accuracy: 0.9..., 95 % interval 0.9... to 0.9...
+    ...
     """
     name = type(final_estimator(model)).__name__
     comparison = compare(
@@ -93,6 +129,9 @@ def evaluate(
         scoring=scoring,
         random_state=random_state,
         n_jobs=n_jobs,
+        executor=executor,
+        timeout=timeout,
+        checkpoint=checkpoint,
         progress=progress,
     )
     return comparison[name]
@@ -108,7 +147,10 @@ def compare(
     scoring: Scoring = "accuracy",
     random_state: int | np.random.RandomState | None = 0,
     n_jobs: int | None = None,
-    progress: bool | None = None,
+    executor: Executor | None = None,
+    timeout: float | None = None,
+    checkpoint: str | PathLike[str] | None = None,
+    progress: bool | Callable[[Step], None] | None = None,
 ) -> Comparison:
     """Evaluate several classifiers on the same folds.
 
@@ -116,7 +158,7 @@ def compare(
     ----------
     models : dict of str to classifier
         The models and what to call them.
-    X, y, test, cv, scoring, random_state, n_jobs, progress
+    X, y, test, cv, scoring, random_state, n_jobs, executor, timeout, checkpoint, progress
         As for :func:`evaluate`.
 
     Returns
@@ -130,6 +172,8 @@ def compare(
         If a model is not a classifier.
     ValueError
         If there is no model, or X, y, the test set or the folds do not fit together.
+    ResumeMismatchError, CheckpointInUseError, WorkerLostError
+        As for :func:`evaluate`.
 
     Examples
     --------
@@ -137,39 +181,31 @@ def compare(
     >>> digits = load_sample_digits().sample(300, random_state=0)
     >>> models = {name: make_model(name, random_state=0) for name in ("logistic", "forest")}
     >>> print(compare(models, digits.data, digits.target))
-    model     CV accuracy      out-of-fold accuracy  fit      predict
+    model     CV accuracy      out-of-fold accuracy (95 % CI)  fit      predict
     ...
     """
     check_models(models, scoring)
+    asked = check_asked(n_jobs, executor, timeout)
     data = check_data(X, y, test)
     folds = make_folds(data, cv, random_state)
     tasks = _make_tasks(models, folds, test is not None, scoring)
-    outcomes = list(_run(tasks, data, n_jobs, progress))
-    origin = Provenance(
-        data_sha256=sha256_of([data.X, data.y, *(data.test or ())]),
-        folds_sha256=sha256_of(rows for fold in folds for rows in fold),
-        random_state=repr(random_state),
-        parameters={},
-        versions=versions(),
-    )
     score_name = scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
-    return Comparison(
-        {
-            name: _assemble(
-                name,
-                score_name,
-                data,
-                folds,
-                [
-                    outcome
-                    for task, outcome in zip(tasks, outcomes, strict=True)
-                    if task.name == name
-                ],
-                replace(origin, parameters=parameters_of(model)),
-            )
-            for name, model in models.items()
-        }
-    )
+    origins = _origins(models, data, folds, random_state)
+    with (
+        open_checkpoint(checkpoint, _identity(scoring, origins)) as kept,
+        told(progress, [task.name for task in tasks]) as tell,
+    ):
+        outcomes, lost = _make_all(tasks, data, asked, kept, tell)
+    size = len(tasks) // len(models)
+    evaluations = {}
+    for i, (name, origin) in enumerate(origins.items()):
+        mine = [outcomes.get(number) for number in range(i * size, (i + 1) * size)]
+        whole = [outcome for outcome in mine if outcome is not None]
+        if len(whole) == size:
+            evaluations[name] = _assemble(name, score_name, data, folds, whole, origin)
+    if lost:
+        raise _lost_error(lost, len(tasks), checkpoint, evaluations)
+    return Comparison(evaluations)
 
 
 def _make_tasks(
@@ -187,16 +223,77 @@ def _make_tasks(
     return tasks
 
 
-def _run(
-    tasks: list[Task], data: Data, n_jobs: int | None, progress: bool | None
-) -> Iterator[Outcome]:
-    """The outcomes in the order of the tasks, each as soon as it and those before are done."""
-    work = (delayed(fit_and_predict)(task, data) for task in tasks)
-    outcomes = Parallel(n_jobs=n_jobs, return_as="generator")(work)
-    with progress_bar(len(tasks), progress) as advance:
-        for task, outcome in zip(tasks, outcomes, strict=True):
-            advance(task.name)
-            yield outcome
+def _make_all(
+    tasks: list[Task], data: Data, asked: Asked, kept: Checkpoint, tell: Teller
+) -> tuple[dict[int, Outcome], dict[str, str]]:
+    """The outcome of every task by its place in the list, and what became of those that have none.
+
+    What the checkpoint has is taken from there; what is fitted is put there.
+    """
+    outcomes, lost = kept.finished(tasks), {}
+    for number in outcomes:
+        tell("kept", tasks[number])
+    numbers = {id(task): number for number, task in enumerate(tasks) if number not in outcomes}
+    todo = [tasks[number] for number in numbers.values()]
+    hearing = Hearing(partial(tell, "begun"), partial(tell, "epoch"))
+    for task, outcome in make_fits(todo, data, asked, hearing):
+        if isinstance(outcome, Lost):
+            lost[str(task)] = outcome.reason
+            tell("lost", task)
+            continue
+        number = numbers[id(task)]
+        kept.keep(number, task, outcome)
+        outcomes[number] = outcome
+        tell("finished", task)
+    return outcomes, lost
+
+
+def _origins(
+    models: Mapping[str, Any], data: Data, folds: Folds, random_state: Any
+) -> dict[str, Provenance]:
+    """What each model's results come from."""
+    shared = Provenance(
+        data_sha256=sha256_of([data.X, data.y, *(data.test or ())]),
+        folds_sha256=sha256_of(rows for fold in folds for rows in fold),
+        random_state=described(random_state),
+        parameters={},
+        versions=versions(),
+    )
+    return {
+        name: replace(shared, parameters=parameters_of(model)) for name, model in models.items()
+    }
+
+
+def _identity(scoring: Scoring, origins: Mapping[str, Provenance]) -> dict[str, Any]:
+    """What must be the same for a run to go on from where it was: all that decides its results."""
+    shared = asdict(next(iter(origins.values())))
+    del shared["parameters"]
+    models = {
+        name: {
+            key: value
+            for key, value in origin.parameters.items()
+            if key.split("__")[-1] not in _WITHOUT_EFFECT
+        }
+        for name, origin in origins.items()
+    }
+    return shared | {"scoring": described(scoring), "models": models}
+
+
+def _lost_error(
+    lost: dict[str, str],
+    n_fits: int,
+    checkpoint: Any,
+    finished: dict[str, Evaluation],
+) -> WorkerLostError:
+    each = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
+    remedy = (
+        "Give checkpoint=FOLDER, so that the others need not be fitted again; fewer n_jobs leave "
+        "each more memory."
+        if checkpoint is None
+        else f"The others are kept in {checkpoint}: the same call tries only these again."
+    )
+    message = f"{len(lost)} of {n_fits} fits were lost. {each}. {remedy}"
+    return WorkerLostError(message, lost, finished)
 
 
 def _assemble(

@@ -5,11 +5,17 @@
     ValueError
      +- DatasetFormatError       a file is not the data set it should be
      +- ModelFormatError         a file is not a model this library saved
+     +- ResumeMismatchError      a checkpoint is of another run
+    RuntimeError
+     +- CheckpointInUseError     another run is at work on that checkpoint
+     +- WorkerLostError          fits were lost with the workers that made them
     OSError
      +- DatasetUnavailableError  MNIST is neither at hand nor to be had
 
 Everything else is the ``ValueError`` or ``TypeError`` that scikit-learn raises in the same place.
 """
+
+from typing import Any
 
 
 class DatasetFormatError(ValueError):
@@ -22,3 +28,30 @@ class DatasetUnavailableError(OSError):
 
 class ModelFormatError(ValueError):
     """A file is not a model saved by :func:`mnist_models.save_model`, or it was damaged since."""
+
+
+class ResumeMismatchError(ValueError):
+    """A checkpoint is of a run with other data, folds, parameters or versions: which is said."""
+
+
+class CheckpointInUseError(RuntimeError):
+    """Another run is at work on the same checkpoint; its process is named."""
+
+
+class WorkerLostError(RuntimeError):
+    """Some fits died with the processes that made them, or did not end in time.
+
+    All others were finished first, and are in the checkpoint if there is one.
+
+    Attributes
+    ----------
+    lost : dict of str to str
+        What became of each, as ``{"network, fold 3": "..."}``.
+    finished : dict of str to Evaluation
+        The models none of whose fits were lost.
+    """
+
+    def __init__(self, message: str, lost: dict[str, str], finished: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.lost = lost
+        self.finished = finished

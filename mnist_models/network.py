@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mnist_models._batches import TrainingRows
 from mnist_models._images import resolve_shape
+from mnist_models._keras import in_reach
 from mnist_models._keras_answers import answer
 from mnist_models._keras_networks import LEAST_SIDE, Conv, Dense, Network, Own, rebuild
 from mnist_models._keras_training import Course, train
@@ -348,4 +349,5 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         weights = state.pop("model_", None)
         super().__setstate__(state)
         if weights is not None:
-            self.model_ = rebuild(self._network, weights)
+            # a pool that cannot read its task waits for ever: there, the first use is an error
+            self.model_ = rebuild(self._network, weights) if in_reach() else None

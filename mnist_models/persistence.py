@@ -1,30 +1,22 @@
 """Models as files that hold data and nothing else.
 
-The container is safetensors: a length, a JSON header, the bytes of the arrays. What the arrays mean
-stands in the header's metadata, with a SHA-256 over all of it. Nothing in a file is executed,
-imported or unpickled; the sum tells damage, not malice: anyone can write a well-formed file that
-holds a bad model.
+Nothing in a file is executed, imported or unpickled. Its checksum tells damage, not malice: anyone
+can write a well-formed file that holds a bad model.
 """
 
-import hashlib
-import json
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import safetensors.numpy
-from safetensors import SafetensorError
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
+from mnist_models._container import pack, unpack
 from mnist_models._files import atomic_writer
 from mnist_models._model_parts import Part, decode, encode
-from mnist_models._part_checks import Arrays
 from mnist_models.exceptions import ModelFormatError
 
 _FORMAT = 1
-_MOST_HEADER_BYTES = 16 * 2**20
 
 # What reading a description can come to, where keys are missing and values of any type.
 _NOT_AS_SAVED = (
@@ -85,11 +77,8 @@ def save_model(model: Any, path: str | PathLike[str]) -> None:
             f"model must be a classifier or a Pipeline that ends in one. Got {model!r}."
         )
     part = encode(model)
-    arrays = {name: np.ascontiguousarray(array) for name, array in part.arrays.items()}
     manifest = {"format": _FORMAT, "kind": part.kind, "settings": part.settings}
-    text = json.dumps(manifest)
-    metadata = {"mnist_models": text, "sha256": _fingerprint(text, arrays)}
-    content = safetensors.numpy.save(arrays, metadata)
+    content = pack(manifest, part.arrays)
     with atomic_writer(path) as file:
         file.write(content)
 
@@ -126,7 +115,9 @@ def load_model(path: str | PathLike[str]) -> Any:
     """
     content = Path(path).read_bytes()
     try:
-        manifest, arrays = _read(content)
+        manifest, arrays = unpack(content)
+        if manifest["format"] != _FORMAT:
+            raise ModelFormatError(f"expected format {_FORMAT}, found {manifest['format']!r}")
         model, width = decode(Part(manifest["kind"], manifest["settings"], arrays))
         if width is not None:
             raise ModelFormatError(f"expected a classifier, found {type(model).__name__}")
@@ -138,34 +129,3 @@ def load_model(path: str | PathLike[str]) -> Any:
             f"{path} is not a model that this version of mnist_models can load: {reason}. "
             "Save the model again with save_model."
         ) from error
-
-
-def _read(content: bytes) -> tuple[dict[str, Any], Arrays]:
-    """The manifest and the arrays of a file, once its checksum has been found right."""
-    size = int.from_bytes(content[:8], "little")
-    if not 2 <= size <= min(_MOST_HEADER_BYTES, len(content) - 8) or content[8:9] != b"{":
-        raise ModelFormatError("expected a safetensors header, found something else")
-    try:
-        header = json.loads(content[8 : 8 + size])
-        arrays = safetensors.numpy.load(content)
-    except (SafetensorError, ValueError, RecursionError) as error:
-        raise ModelFormatError(f"expected sound safetensors data, found {error}") from error
-    metadata = header.get("__metadata__", {})
-    text = metadata.get("mnist_models", "")
-    if not text:
-        raise ModelFormatError("expected a description of the model, found none")
-    if metadata.get("sha256") != _fingerprint(text, arrays):
-        raise ModelFormatError("expected the content its SHA-256 tells of, found another: damaged")
-    manifest = json.loads(text)
-    if manifest["format"] != _FORMAT:
-        raise ModelFormatError(f"expected format {_FORMAT}, found {manifest['format']!r}")
-    return manifest, arrays
-
-
-def _fingerprint(text: str, arrays: Arrays) -> str:
-    """SHA-256 of the description and of every array's name, type, shape and bytes."""
-    content = hashlib.sha256(text.encode())
-    for name, array in sorted(arrays.items()):
-        content.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        content.update(array.tobytes())
-    return content.hexdigest()

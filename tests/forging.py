@@ -6,7 +6,7 @@ from typing import Any
 
 import safetensors.numpy
 
-from mnist_models.persistence import _fingerprint
+from mnist_models._container import _fingerprint
 
 Content = tuple[dict[str, Any], dict[str, Any]]
 

@@ -22,9 +22,9 @@ from mnist_models import (
     load_model,
     save_model,
 )
+from mnist_models._container import _fingerprint
 from mnist_models._part_checks import MOST_NUMBERS
 from mnist_models.exceptions import ModelFormatError
-from mnist_models.persistence import _fingerprint
 from mnist_models.preprocessing import Standardize
 
 from .conftest import Split

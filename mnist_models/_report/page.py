@@ -24,7 +24,7 @@ class ModelShown:
     histories : sequence of (str, dict of str to list of float, int or None)
         Whose history it is, one value an epoch, and which entry is the best epoch's.
     interval, cv_interval : tuple (low, high) of float
-        Of the accuracy, and of the folds' mean score.
+        Of the accuracy, and of the folds' mean score, at a level of 95 %.
     """
 
     name: str
