@@ -29,18 +29,22 @@ from mnist_models.reproduction import reproduce
 
 def run_compare(options: Namespace) -> int:
     """Evaluate several models; print the table and the best one's report."""
-    comparison = _compare(options, options.models)
+    comparison, images = _compare(options, options.models)
     print(comparison.to_json() if options.json else comparison)
     _write_plots(comparison, options.plots)
+    if options.html is not None:
+        comparison.to_html(options.html, images)
     return 0
 
 
 def run_evaluate(options: Namespace) -> int:
     """Evaluate one model; print its report."""
-    comparison = _compare(options, [options.model])
+    comparison, images = _compare(options, [options.model])
     evaluation = comparison[options.model]
     print(evaluation.to_json() if options.json else evaluation)
     _write_plots(comparison, options.plots)
+    if options.html is not None:
+        evaluation.to_html(options.html, images)
     return 0
 
 
@@ -66,8 +70,7 @@ def run_fetch(options: Namespace) -> int:
 
 def run_train(options: Namespace) -> int:
     """Fit one model on every row and save it."""
-    if options.output.is_dir() or not options.output.parent.is_dir():
-        raise ValueError(f"--output must be a file in a folder that exists. Got {options.output}.")
+    _check_file("--output", options.output)
     dataset = load_data(options.data)
     if options.model == "network":
         _load_tensorflow()
@@ -142,8 +145,10 @@ def load_data(name: str) -> ImageDataset:
     return ImageDataset(data, target, train.image_shape, folder.resolve().name, len(train))
 
 
-def _compare(options: Namespace, names: list[str]) -> Comparison:
+def _compare(options: Namespace, names: list[str]) -> tuple[Comparison, NDArray[np.uint8]]:
+    """The models compared on the data that was named, and the images of its test set."""
     _make_folder(options.plots)
+    _check_file("--html", options.html)
     dataset = load_data(options.data)
     # a folder's own test set is its test set; MNIST's and the sample's is the report's
     own = options.data not in ("sample", "mnist") and dataset.n_official_train is not None
@@ -155,7 +160,7 @@ def _compare(options: Namespace, names: list[str]) -> Comparison:
     }
     if "forest" in models:
         models["forest"].set_params(classify__n_jobs=-1)  # the others use every core unasked
-    return compare(
+    comparison = compare(
         models,
         X_train,
         y_train,
@@ -163,6 +168,7 @@ def _compare(options: Namespace, names: list[str]) -> Comparison:
         cv=options.cv,
         random_state=options.seed,
     )
+    return comparison, X_test.reshape(-1, *dataset.image_shape)
 
 
 def _check_scale(path: Path, pixels: NDArray[Any], model: Any) -> None:
@@ -184,6 +190,12 @@ def _make_folder(folder: Path | None) -> None:
     """Before the work, so that a folder that cannot be does not cost it."""
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
+
+
+def _check_file(option: str, path: Path | None) -> None:
+    """Before the work too."""
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        raise ValueError(f"{option} must be a file in a folder that exists. Got {path}.")
 
 
 def _write_plots(comparison: Comparison, folder: Path | None) -> None:

@@ -146,6 +146,9 @@ def _add_evaluation_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--cv", type=_count, default=5, help="number of folds (default: 5)")
     _add_data_options(command)
     _add_output_options(command)
+    command.add_argument(
+        "--html", type=Path, metavar="FILE", help="write one page there, with the digits of each cell"
+    )
 
 
 def _add_data_options(command: argparse.ArgumentParser) -> None:

@@ -69,6 +69,18 @@ def test_compare_gives_json_and_pictures(capsys: Capture, folder: Path, tmp_path
         assert picture.width > 500
 
 
+@pytest.mark.parametrize("words", [("compare", "--models", "logistic"), ("evaluate", "logistic")])
+def test_both_write_a_page_with_the_digits_of_the_test_set(
+    capsys: Capture, folder: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    path = tmp_path / "report.html"
+    code, _, err = _run(capsys, *words, "--data", folder, "--cv", 2, "--html", path)
+    assert (code, err) == (0, "")
+    page = path.read_text(encoding="utf-8")
+    assert "on 60 test digits" in page
+    assert '"shape": [28, 28]' in page
+
+
 def test_evaluate_shows_one_report(capsys: Capture, folder: Path) -> None:
     code, out, err = _run(capsys, "evaluate", "logistic", "--data", folder, "--cv", 2, "--json")
     assert (code, err) == (0, "")
@@ -259,6 +271,8 @@ def test_images_that_are_none_are_one_line_and_exit_code_2(
         ["compare", "--models", "svm"],
         ["compare", "--models"],
         ["compare", "--plots", "/dev/null", "--models", "logistic", "--cv", "2"],
+        ["compare", "--html", "/nowhere/report.html"],
+        ["evaluate", "network", "--html", "/"],
         ["evaluate"],
         ["evaluate", "forrest"],
         ["train", "logistic"],
