@@ -92,7 +92,8 @@ def _model(name: str, found: Findings, classes: NDArray[Any], is_best: bool) -> 
         cv_interval=_bounds(found.cv_confidence_interval()),
         counts=confusion_matrix(found.y_true, found.y_pred, labels=classes).tolist(),
         by_class=_figures(found, None, [str(label) for label in found.classes]),
-        averages=_figures(found, "macro", ["macro avg"]) + _figures(found, "weighted", ["weighted avg"]),
+        averages=_figures(found, "macro", ["macro avg"])
+        + _figures(found, "weighted", ["weighted avg"]),
         fit_seconds=found.fit_seconds,
         predict_seconds=found.predict_seconds,
         seconds_per_digit=float(

@@ -147,7 +147,10 @@ def _add_evaluation_options(command: argparse.ArgumentParser) -> None:
     _add_data_options(command)
     _add_output_options(command)
     command.add_argument(
-        "--html", type=Path, metavar="FILE", help="write one page there, with the digits of each cell"
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="write one page there, with the digits of each cell",
     )
 
 

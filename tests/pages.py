@@ -32,11 +32,12 @@ def made_up(
     chances[np.arange(n), read] = chances.max(axis=1) + rng.random(n)
     chances /= chances.sum(axis=1, keepdims=True)
     y, predictions = classes[true], classes[read]
-    fold = {"n_train": 80, "n_predicted": 40, "fit_seconds": 2.0, "predict_seconds": 0.01}
-    folds = tuple(Fit(score, **fold) for score in (0.8 + seed / 50, 0.9, 0.85))
+    folds = tuple(Fit(score, 2.0, 0.01, 80, 40) for score in (0.8 + seed / 50, 0.9, 0.85))
     values: dict[str, Any] = {
         "probabilities": chances.astype(np.float32),
-        "provenance": Provenance("d" * 64, "f" * 64, "7", {"": "Model", "C": "1.0"}, {"numpy": "2"}),
+        "provenance": Provenance(
+            "d" * 64, "f" * 64, "7", {"": "Model", "C": "1.0"}, {"numpy": "2"}
+        ),
     }
     if tested:
         test = Fit(0.7, 3.0, 0.02, 120, n, _HISTORY, 1, model_bytes=45_000, peak_bytes=None)

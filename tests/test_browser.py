@@ -25,7 +25,8 @@ from tests.pages import HOSTILE, drawn, expected_rows, made_up, several, written
 _OPTIONS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--window-size=1400,900", "--force-prefers-reduced-motion",  # nothing moves while it is aimed at
+    "--window-size=1400,900",
+    "--force-prefers-reduced-motion",  # nothing moves while it is aimed at
 )  # fmt: skip
 
 Browser: TypeAlias = webdriver.Chrome
@@ -63,7 +64,7 @@ def opened(browser: Browser) -> Iterator[Open]:
     yield show
     for command in ("Emulation.clearDeviceMetricsOverride", "Emulation.setEmulatedMedia"):
         browser.execute_cdp_cmd(command, {})
-    assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+    assert browser.get_log("browser") == []
     fetched = _fetched(browser)
     assert any(url.startswith("file:") for url in fetched)
     assert {url.partition(":")[0] for url in fetched} <= {"file", "data", "about"}
@@ -72,7 +73,7 @@ def opened(browser: Browser) -> Iterator[Open]:
 
 def _fetched(browser: Browser) -> list[str]:
     """Every address asked for since this was asked last."""
-    entries = browser.get_log("performance")  # type: ignore[no-untyped-call]
+    entries = browser.get_log("performance")
     messages = [json.loads(entry["message"])["message"] for entry in entries]
     sent = [each for each in messages if each["method"] == "Network.requestWillBeSent"]
     return [each["params"]["request"]["url"] for each in sent]
@@ -91,7 +92,7 @@ def report(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def _run(browser: Browser, script: str, *arguments: Any) -> Any:
-    return browser.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
+    return browser.execute_script(script, *arguments)
 
 
 def _text(browser: Browser, selector: str) -> str:
@@ -184,6 +185,8 @@ def test_show_more_goes_on_till_all_are_there(
     _click(browser, "#more")
     assert _rows(browser) == expected_rows(best)[:120]
     assert len(_rows(browser)) == len(best.errors()) < 120
+    focused = "return Number(document.activeElement.dataset.row)"
+    assert _run(browser, focused) == expected_rows(best)[60]
     assert not _run(browser, "return document.querySelector('#more').checkVisibility()")
 
 
@@ -209,23 +212,26 @@ def test_the_picture_is_that_of_its_row(opened: Open, report: Path) -> None:
     script = """
         return [...document.querySelectorAll('.card')].slice(0, 40).map(card => {
             const {width, height} = card.querySelector('canvas');
-            const copy = new OffscreenCanvas(width, height).getContext('2d', {willReadFrequently: true});
+            const copy = new OffscreenCanvas(width, height)
+                .getContext('2d', {willReadFrequently: true});
             copy.drawImage(card.querySelector('canvas'), 0, 0);
             const {data} = copy.getImageData(0, 0, width, height);
             return [Number(card.dataset.row), [...data].filter((_, i) => i % 4 === 0)];
         });"""
     pixels = drawn().astype(int)
-    WebDriverWait(browser, 10).until(lambda _: any(sum(shown) for _, shown in _run(browser, script)))
+    WebDriverWait(browser, 10).until(
+        lambda _: any(sum(shown) for _, shown in _run(browser, script))
+    )
     for row, shown in _run(browser, script):
-        assert max(abs(255 - ink - drawn) for ink, drawn in zip(shown, pixels[row], strict=True)) < 9
+        assert (
+            max(abs(255 - ink - drawn) for ink, drawn in zip(shown, pixels[row], strict=True)) < 9
+        )
 
 
 # -- without a mouse -------------------------------------------------------------------------------
 
 
-def test_the_keyboard_alone_is_enough(
-    opened: Open, report: Path, comparison: Comparison
-) -> None:
+def test_the_keyboard_alone_is_enough(opened: Open, report: Path, comparison: Comparison) -> None:
     browser, ranking = opened(report), comparison.ranking()
     focused = "return document.activeElement.outerHTML.slice(0, 60) + document.activeElement.value"
     for _ in range(12):  # by Tab to the choice of models, past all that comes before
@@ -309,7 +315,9 @@ def test_another_model_shows_its_own_matrix_and_the_same_cell(
     for place in (2, 1, 0):
         _click(browser, f"#models label:nth-of-type({place + 1})")
         assert _rows(browser) == expected_rows(comparison[ranking[place]], 5, 2)
-        visible = "return [...document.querySelectorAll('.matrix')].filter(e => e.checkVisibility())"
+        visible = (
+            "return [...document.querySelectorAll('.matrix')].filter(e => e.checkVisibility())"
+        )
         (matrix,) = _run(browser, visible)
         assert f"{ranking[place]}: true classes" in matrix.text
 
@@ -337,9 +345,7 @@ def test_without_probabilities_digits_come_by_row(opened: Open, tmp_path: Path) 
 
 def test_hostile_names_run_nothing(opened: Open, tmp_path: Path) -> None:
     names = ("</title><script>alert(3)</script>", "<svg onload=alert(4)>")
-    found = Comparison(
-        {name: made_up(name, HOSTILE, seed=seed) for seed, name in enumerate(names)}
-    )
+    found = Comparison({name: made_up(name, HOSTILE, seed=seed) for seed, name in enumerate(names)})
     path = tmp_path / "report.html"
     found.to_html(path, drawn())
     browser = opened(path)  # an alert would make every further command fail
@@ -347,7 +353,9 @@ def test_hostile_names_run_nothing(opened: Open, tmp_path: Path) -> None:
     labels = sorted(HOSTILE)
     assert f"true {labels[0]} read as {labels[1]}" in _text(browser, "#status")
     assert _run(browser, "return document.querySelectorAll('img, script').length") == 2
-    headers = "return [...document.querySelectorAll('.matrix thead button')].map(e => e.textContent)"
+    headers = (
+        "return [...document.querySelectorAll('.matrix thead button')].map(e => e.textContent)"
+    )
     assert _run(browser, headers)[:3] == labels
 
 
@@ -363,7 +371,7 @@ def test_its_policy_is_in_force(browser: Browser, report: Path) -> None:
         document.body.append(style);
         return [window.ran === true, getComputedStyle(document.body).opacity]"""
     assert _run(browser, script) == [False, "1"]
-    complaints = browser.get_log("browser")  # type: ignore[no-untyped-call]
+    complaints = browser.get_log("browser")
     assert len(complaints) == 2
     assert all("Content Security Policy" in each["message"] for each in complaints)
 

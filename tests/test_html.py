@@ -1,4 +1,4 @@
-"""The HTML page as a file: what it says, what it refuses, how large it gets. See test_browser.py."""
+"""The HTML page as a file: what it says, what it refuses, how large it gets."""
 
 import base64
 import dataclasses
@@ -116,14 +116,14 @@ def test_it_ranks_the_models_and_marks_the_best(page: str) -> None:
     assert f"{best.cv_scores.mean():.4f}" in page
     low, high, *_ = best.confidence_interval()
     assert f"{best.accuracy:.4f}" in page
-    assert f"{low:.4f} – {high:.4f}" in page
+    assert f"{low:.4f} \N{EN DASH} {high:.4f}" in page
     for verdict in comparison.significance().verdicts:
         assert verdict in html.unescape(page)
 
 
 def test_what_was_not_measured_is_a_dash_that_says_so(page: str) -> None:
     told = [text for attrs, text in _Tree(page).all("span") if "peak memory" in str(attrs)]
-    assert told == ["–"] * 3
+    assert told == ["\N{EN DASH}"] * 3
     assert "45 kB" in page
 
 
@@ -304,8 +304,8 @@ def test_images_that_are_none_are_refused(tmp_path: Path, images: Any, message: 
     assert not path.exists()
 
 
-def test_without_a_test_set_the_images_are_those_of_X(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="pass X, the rows evaluated. Got 3 rows"):
+def test_without_a_test_set_the_images_are_all_rows(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"pass X, the rows evaluated\. Got 3 rows"):
         made_up(tested=False).to_html(tmp_path / "report.html", drawn(3))
 
 

@@ -136,9 +136,8 @@ def _bytes(value: int) -> str:
     >>> _bytes(450), _bytes(45_001), _bytes(23_154_063)
     ('450 B', '45 kB', '23 MB')
     """
-    scaled = float(value)
-    for unit in ("B", "kB", "MB", "GB"):
-        if scaled < 999.5:
-            break
-        scaled /= 1000
-    return f"{scaled:.0f} {unit}" if scaled >= 9.5 or unit == "B" else f"{scaled:.1f} {unit}"
+    power = 0
+    while value / 1000**power >= 999.5 and power < 3:
+        power += 1
+    scaled, unit = value / 1000**power, ("B", "kB", "MB", "GB")[power]
+    return f"{scaled:.0f} {unit}" if scaled >= 9.5 or power == 0 else f"{scaled:.1f} {unit}"

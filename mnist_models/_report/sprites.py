@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 COLUMNS = 32
-_LEVELS = 16  # what four bits hold; more cannot be told apart at this size, and cost half as much again
+_LEVELS = (
+    16  # what four bits hold; more cannot be told apart at this size, and cost half as much again
+)
 
 
 def sprite_sheet(images: NDArray[np.float32]) -> bytes:
@@ -30,7 +32,9 @@ def sprite_sheet(images: NDArray[np.float32]) -> bytes:
     cells[:n] = np.rint(images * (_LEVELS - 1))
     side_by_side = cells.reshape(rows, COLUMNS, height, width).swapaxes(1, 2)
     sheet = Image.fromarray(side_by_side.reshape(rows * height, COLUMNS * width))
-    sheet.putpalette([255 - round(255 * ink / (_LEVELS - 1)) for ink in range(_LEVELS) for _ in "RGB"])
+    sheet.putpalette(
+        [255 - round(255 * ink / (_LEVELS - 1)) for ink in range(_LEVELS) for _ in "RGB"]
+    )
     file = io.BytesIO()
     sheet.save(file, "PNG", compress_level=8, bits=4)
     return file.getvalue()

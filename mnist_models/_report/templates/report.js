@@ -154,6 +154,7 @@
     const permille = digit.permille[chosen.model];
     const made = element("li", "card");
     made.dataset.row = digit.row;
+    made.tabIndex = -1;
     if (digit.sheet) made.append(picture(digit));
     const line = element("p", "told");
     line.append(element("span", "", `${labels[digit.true]} read as`), " ");
@@ -223,7 +224,11 @@
     radio.addEventListener("change", () => choose({ model: Number(radio.value) }));
   }
   find("#all-errors").addEventListener("click", () => choose({ true: null, read: null }));
-  find("#more").addEventListener("click", showMore);
+  find("#more").addEventListener("click", () => {
+    const next = find("#cards").childElementCount;
+    showMore();
+    find("#cards").children[next].focus({ preventScroll: true }); // reading goes on where the new ones begin
+  });
 
   // In each matrix one button is in the order of the Tab key; the arrows go on from there.
   const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
@@ -268,4 +273,6 @@
   }
 
   choose({});
-})();
+})().catch((error) => {
+  document.querySelector("#status").textContent = `The digits cannot be shown in this browser: ${error}`;
+});
