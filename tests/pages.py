@@ -25,7 +25,7 @@ def made_up(
     **changes: Any,
 ) -> Evaluation:
     """An evaluation of a model that reads about that share right; the true labels are the same."""
-    classes, rng = np.array(labels), np.random.default_rng(seed)
+    classes, rng = np.unique(labels), np.random.default_rng(seed)
     true = np.random.default_rng(99).integers(len(classes), size=n)
     read = np.where(rng.random(n) < right, true, rng.integers(len(classes), size=n))
     chances = rng.random((n, len(classes)))

@@ -168,6 +168,28 @@ def test_a_cell_of_the_diagonal_shows_the_least_sure_first(
     assert "least sure first" in _text(browser, "#status")
 
 
+def test_an_empty_cell_says_so(opened: Open, tmp_path: Path) -> None:
+    found = made_up(labels=("a", "b"), right=1.0)
+    path = tmp_path / "report.html"
+    found.to_html(path, drawn())
+    browser = opened(path)
+    assert _text(browser, "#status") == "all errors: none"
+    _click(browser, _cell(0, 1))
+    assert _text(browser, "#status") == "true a read as b: none"
+    assert _rows(browser) == []
+
+
+def test_a_page_that_cannot_hold_all_digits_says_so(opened: Open, tmp_path: Path) -> None:
+    found = made_up(n=12_000, right=0.98, labels=("a", "b"))
+    path = tmp_path / "report.html"
+    found.to_html(path, drawn(12_000, side=28))
+    browser = opened(path)
+    assert f"all errors: 60 of {len(found.errors())} in this file" in _text(browser, "#status")
+    _click(browser, _cell(1, 1))
+    assert _rows(browser) == expected_rows(found, "b", "b")[:60]
+    assert "of the 12,000 digits: those misread first" in _text(browser, "#digits .note")
+
+
 def test_a_class_in_the_margin_shows_all_its_errors(
     opened: Open, report: Path, comparison: Comparison
 ) -> None:
@@ -469,6 +491,16 @@ def test_no_width_makes_the_page_scroll_sideways(opened: Open, report: Path, wid
     assert _run(browser, "return document.documentElement.scrollWidth") <= width
     box = "const box = document.querySelector('.matrix').parentElement; return box.scrollWidth"
     assert (_run(browser, box) > width - 32) == (width == 360)
+
+
+def test_long_names_do_not_either(opened: Open, tmp_path: Path) -> None:
+    labels = ("T-shirt/top", "x" * 60, "a label of several words, which may break")
+    found = {name: made_up(name, labels, seed=seed) for seed, name in enumerate(("m" * 60, "n"))}
+    path = tmp_path / "report.html"
+    Comparison(found).to_html(path, drawn())
+    browser = opened(path)
+    _emulate(browser, width=360)
+    assert _run(browser, "return document.documentElement.scrollWidth") <= 360
 
 
 def test_it_prints_light_without_controls_and_with_digits(opened: Open, report: Path) -> None:

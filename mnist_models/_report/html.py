@@ -39,17 +39,19 @@ def render(
     assets = {name: _asset(f"report.{name}") for name in ("css", "js")}
 
     def fill(packed: list[Block]) -> str:
+        n_packed = sum(block["count"] for block in packed)
         return template.render(
             page=page,
             **assets,
             hashes={name: _csp_hash(text) for name, text in assets.items()},
             axis=fold_axis(page.models),
             charts=[learning_charts(model.histories) for model in page.models],
-            n_packed=sum(block["count"] for block in packed),
+            n_packed=n_packed,
             data={
                 "labels": page.labels,
                 "models": [model.name for model in page.models],
                 "image": image_shape and {"shape": image_shape, "columns": COLUMNS},
+                "complete": n_packed == page.n_reported,
                 "blocks": packed,
             },
         )

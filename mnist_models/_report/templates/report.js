@@ -115,12 +115,14 @@
     cards.append(...matching.slice(start, start + STEP).map(card));
     const shown = cards.childElementCount;
     find("#more").hidden = shown === matching.length;
-    find("#status").textContent = `${told()}: ${count(shown)} of ${count(matching.length)} shown${order()}`;
+    const kept = data.complete ? "" : " in this file";
+    const told = matching.length ? `${count(shown)} of ${count(matching.length)}${kept} shown${order()}` : `none${kept}`;
+    find("#status").textContent = `${chosenInWords()}: ${told}`;
   }
 
   const count = (number) => number.toLocaleString("en");
 
-  function told() {
+  function chosenInWords() {
     const many = models.length > 1 ? `${models[chosen.model]}, ` : "";
     if (chosen.true === null && chosen.read === null) return `${many}all errors`;
     if (chosen.true === null) return `${many}wrongly read as ${labels[chosen.read]}`;
