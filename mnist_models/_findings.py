@@ -1,5 +1,7 @@
 """What one evaluation found: the data, and the numbers that follow from it."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -7,6 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import classification_report, confusion_matrix
+
+from mnist_models._intervals import (
+    ANY,
+    SHARE,
+    ConfidenceInterval,
+    corrected_error,
+    t_interval,
+    wilson_interval,
+)
+
+# scores that are shares of rows, or means of such: from 0 to 1, and told in percent
+_IS_SHARE = re.compile(r"((balanced_|top_k_)?accuracy|(precision|recall|f1|jaccard)(_\w+)?)$")
 
 _LABELS = ("classes", "y", "out_of_fold", "y_test", "test_predictions")
 
@@ -118,6 +132,95 @@ class Findings:
         return float(np.mean(self.y_true == self.y_pred))
 
     @property
+    def is_share(self) -> bool:
+        """Whether the score is a share, from 0 to 1, so that differences are percentage points."""
+        within = np.all((self.cv_scores >= 0) & (self.cv_scores <= 1))
+        return bool(_IS_SHARE.match(self.scoring) and within)
+
+    def confidence_interval(self, level: float = 0.95) -> ConfidenceInterval:
+        """How far :attr:`accuracy` may be from that on all such digits.
+
+        On a test set this is Wilson's score interval. It speaks of the one fitted model.
+
+        Out of fold, the rows were predicted by several models, fitted on rows that they
+        largely share. There it is the interval of :meth:`cv_confidence_interval` around the
+        accuracy of all rows: it speaks of models so made, fitted on other digits too. That
+        needs fold scores that are accuracies and differ; where they are not or do not, it is
+        Wilson's again, which then says too little of how models vary from one fit to the next,
+        and ``method`` says so.
+
+        Parameters
+        ----------
+        level : float, default=0.95
+            How often such an interval holds the true value, above 0 and below 1.
+
+        Returns
+        -------
+        ConfidenceInterval
+            ``low``, ``high``, ``level`` and ``method``.
+
+        Raises
+        ------
+        ValueError
+            If the level is not a share.
+
+        References
+        ----------
+        E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+        Journal of the American Statistical Association 22, 1927; and the one of
+        :meth:`cv_confidence_interval`.
+        """
+        right = self.y_true == self.y_pred
+        wilson = wilson_interval(int(right.sum()), len(right), level)
+        if self.y_test is not None:
+            return wilson
+        error = self._cv_error()
+        if self._scores_are_accuracies() and np.isfinite(error):
+            return t_interval(self.accuracy, error, len(self.folds), level, SHARE)
+        return wilson._replace(method=f"{wilson.method}, over rows that several fits predicted")
+
+    def cv_confidence_interval(self, level: float = 0.95) -> ConfidenceInterval:
+        """How far the mean score of the folds may be from that of models fitted on other digits.
+
+        A t interval with k - 1 degrees of freedom. Folds share most of their training rows, so
+        their scores vary less than independent ones; their variance is corrected for that.
+
+        Parameters
+        ----------
+        level : float, default=0.95
+            How often such an interval holds the true value, above 0 and below 1.
+
+        Returns
+        -------
+        ConfidenceInterval
+            ``low``, ``high``, ``level`` and ``method``. One fold, or equal scores, do not tell
+            how scores vary: then it reaches as far as a score can go, and ``is_known`` is False.
+
+        Raises
+        ------
+        ValueError
+            If the level is not a share.
+
+        References
+        ----------
+        C. Nadeau and Y. Bengio, "Inference for the Generalization Error", Machine Learning 52,
+        2003, section 4.
+        """
+        mean = float(self.cv_scores.mean())
+        bounds = SHARE if self.is_share else ANY
+        return t_interval(mean, self._cv_error(), len(self.folds), level, bounds)
+
+    def _cv_error(self) -> float:
+        return corrected_error(self.cv_scores, *fold_sizes(self.folds))
+
+    def _scores_are_accuracies(self) -> bool:
+        """Whether they are, weighted by their rows, the accuracy of all: whatever their name."""
+        n_predicted = fold_sizes(self.folds)[1]
+        if n_predicted.sum() != len(self.y):
+            return False
+        return bool(np.isclose(np.average(self.cv_scores, weights=n_predicted), self.accuracy))
+
+    @property
     def fit_seconds(self) -> float:
         """Wall time of the fit on all of X, or else the folds' median."""
         return self._final("fit_seconds")
@@ -186,6 +289,12 @@ class Findings:
                 raise ValueError(f"{name} must be one of {self.classes.tolist()}. Got {label!r}.")
             wrong = wrong & (labels == label)
         return np.flatnonzero(wrong)
+
+
+def fold_sizes(folds: Sequence[Fit]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """How many rows each fold was fitted on, and how many it predicted."""
+    n_train = np.array([fold.n_train for fold in folds])
+    return n_train, np.array([fold.n_predicted for fold in folds])
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -3,33 +3,19 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from scipy import stats
 
-from mnist_models._names import check_name
+from mnist_models._exports import make_frame
+from mnist_models._findings import fold_sizes
 from mnist_models._report import text
+from mnist_models._report.verdicts import wrapped
 from mnist_models.results import FORMAT, Evaluation
+from mnist_models.significance import Significance, compare_pairs
 
-
-@dataclass(frozen=True)
-class PairedTest:
-    """The corrected resampled t-test between two models on the same folds.
-
-    Attributes
-    ----------
-    difference : float
-        Mean score of the first less that of the second.
-    t : float
-        The statistic; infinite where every fold differs by the same amount.
-    p_value : float
-        Two-sided: how often chance alone would show so large a difference.
-    """
-
-    difference: float
-    t: float
-    p_value: float
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,6 +43,15 @@ class Comparison(Mapping[str, Evaluation]):
 
     evaluations: dict[str, Evaluation]
 
+    def __post_init__(self) -> None:
+        for name in self:
+            first = next(iter(self))
+            if differing := _what_differs(self[first], self[name]):
+                raise ValueError(
+                    "evaluations must be of one score, the same rows, folds and test set, as "
+                    f"compare() makes them. Those of {first!r} and {name!r} differ in {differing}."
+                )
+
     def __getitem__(self, name: str) -> Evaluation:
         return self.evaluations[name]
 
@@ -80,44 +75,26 @@ class Comparison(Mapping[str, Evaluation]):
         """The name of the model with the best mean score over the folds."""
         return self.ranking()[0]
 
-    def paired_test(self, first: str, second: str) -> PairedTest:
-        """Test whether two models' scores differ by more than chance on the same folds.
-
-        The training parts of folds overlap, so their scores vary less than independent ones
-        would; the plain t-test takes that for certainty. The variance is therefore multiplied by
-        1/k + n_test/n_train in place of 1/k.
+    def significance(self, level: float = 0.95) -> Significance:
+        """Test every pair of models: do they differ by more than chance, and by how much?
 
         Parameters
         ----------
-        first, second : str
-            Two of the names.
+        level : float, default=0.95
+            Of the confidence intervals, above 0 and below 1. A p-value below 1 - level,
+            corrected for the number of pairs, is a difference shown.
 
         Returns
         -------
-        PairedTest
+        Significance
+            The pairs; ``verdicts`` says it in words. Which tests, and by whom, is told there.
 
         Raises
         ------
         ValueError
-            If there is no model of that name.
-
-        References
-        ----------
-        C. Nadeau and Y. Bengio, "Inference for the Generalization Error", Machine Learning 52,
-        2003, section 4.
+            If the level is not a share.
         """
-        for name in (first, second):
-            check_name(name, self, "model")
-        differences = self[first].cv_scores - self[second].cv_scores
-        folds, k = self[first].folds, len(differences)
-        overlap = np.mean([fold.n_predicted / fold.n_train for fold in folds])
-        error = np.sqrt((1 / k + overlap) * differences.var(ddof=1))
-        mean = float(differences.mean())
-        if error == 0:
-            certain = mean != 0  # every fold differs by the same amount
-            return PairedTest(mean, np.copysign(np.inf, mean) if certain else 0.0, 1.0 - certain)
-        t = mean / error
-        return PairedTest(mean, float(t), float(2 * stats.t.sf(abs(t), df=k - 1)))
+        return compare_pairs({name: self[name] for name in self.ranking()}, level)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain data, ready for JSON.
@@ -125,11 +102,13 @@ class Comparison(Mapping[str, Evaluation]):
         Returns
         -------
         dict
-            ``evaluations`` holds each Evaluation's own.
+            ``evaluations`` holds each Evaluation's own. ``significance`` is there for readers;
+            ``from_dict`` derives it afresh.
         """
         return {
             "format": FORMAT,
             "evaluations": {name: each.to_dict() for name, each in self.items()},
+            "significance": self.significance().to_dict(),
         }
 
     @classmethod
@@ -167,6 +146,20 @@ class Comparison(Mapping[str, Evaluation]):
         """
         return json.dumps(self.to_dict())
 
+    def to_frame(self) -> "pd.DataFrame":
+        """The rows of every model's :meth:`Evaluation.to_frame`, in the order they were given.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return make_frame(self)
+
     def to_markdown(self) -> str:
         """The table of all models, and the best one's report, as Markdown.
 
@@ -176,7 +169,8 @@ class Comparison(Mapping[str, Evaluation]):
             Names and labels are escaped.
         """
         table = text.markdown_table(*self._table())
-        return "\n\n".join([table, *self._verdicts(), self[self.best].to_markdown()])
+        verdicts = "\n".join(f"- {text.escaped(each)}" for each in self._verdicts())
+        return "\n\n".join(filter(None, [table, verdicts, self[self.best].to_markdown()]))
 
     def __str__(self) -> str:
         return f"{self.summary()}\n\nBest: {self[self.best]}"
@@ -189,33 +183,43 @@ class Comparison(Mapping[str, Evaluation]):
         str
             What ``str()`` shows before the best one's report.
         """
-        return "\n\n".join([text.text_table(*self._table()), "\n".join(self._verdicts())]).strip()
+        return "\n\n".join([text.text_table(*self._table()), wrapped(self._verdicts())]).strip()
 
     def __repr__(self) -> str:
         return f"Comparison({', '.join(repr(each) for each in self.values())})"
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
         first = next(iter(self.values()))
-        header = ["model", f"CV {first.scoring}", f"{first.source} accuracy", "fit", "predict"]
-        rows = [
-            [
-                name,
-                f"{self[name].cv_scores.mean():.4f} ± {self[name].cv_scores.std():.4f}",
-                f"{self[name].accuracy:.4f}",
-                text.seconds(self[name].fit_seconds),
-                text.seconds(self[name].predict_seconds),
-            ]
-            for name in self.ranking()
-        ]
+        accuracy = f"{first.source} accuracy (95 % CI)"
+        header = ["model", f"CV {first.scoring}", accuracy, "fit", "predict"]
+        rows = []
+        for name in self.ranking():
+            each = self[name]
+            low, high, *_ = each.confidence_interval()
+            rows.append(
+                [
+                    name,
+                    f"{each.cv_scores.mean():.4f} ± {each.cv_scores.std():.4f}",
+                    f"{each.accuracy:.4f} ({low:.4f} to {high:.4f})",
+                    text.seconds(each.fit_seconds),
+                    text.seconds(each.predict_seconds),
+                ]
+            )
         return header, rows
 
     def _verdicts(self) -> list[str]:
-        """A sentence for every model but the best: by how much it is behind, and how surely."""
-        sentences = []
-        for name in self.ranking()[1:]:
-            test = self.paired_test(self.best, name)
-            sentences.append(
-                f"{self.best} over {name}: {test.difference:+.4f} "
-                f"(p = {test.p_value:.2g}, corrected t-test on the same folds)"
-            )
-        return sentences
+        """On the best model and each of the others, corrected for all pairs nevertheless."""
+        significance = self.significance()
+        return significance.verdicts_of([pair for pair in significance if pair.first == self.best])
+
+
+def _what_differs(one: Evaluation, other: Evaluation) -> str:
+    """What keeps two evaluations from being compared, if anything."""
+    sums = {each.provenance.folds_sha256 for each in (one, other) if each.provenance}
+    alike = {
+        "score": one.scoring == other.scoring,
+        "labels": np.array_equal(one.y, other.y),
+        "folds": np.array_equal(fold_sizes(one.folds), fold_sizes(other.folds)) and len(sums) < 2,
+        "test set": np.array_equal(one.y_test, other.y_test),  # type: ignore[arg-type]
+    }
+    return ", ".join(what for what, holds in alike.items() if not holds)

@@ -115,7 +115,9 @@ def evaluate(
     True
     >>> print(evaluation)
     RandomForestClassifier
-    accuracy: 0.9... ± 0.0... over 3 folds, on the test set 0.9...; fitted in ...
+    accuracy: 0.9... ± 0.0... over 3 folds, 95 % interval 0.9... to 0.9...
+    test accuracy: 0.9..., 95 % interval 0.9... to 0.9...
+    ...
     """
     name = type(final_estimator(model)).__name__
     comparison = compare(
@@ -179,7 +181,7 @@ def compare(
     >>> digits = load_sample_digits().sample(300, random_state=0)
     >>> models = {name: make_model(name, random_state=0) for name in ("logistic", "forest")}
     >>> print(compare(models, digits.data, digits.target))
-    model     CV accuracy      out-of-fold accuracy  fit      predict
+    model     CV accuracy      out-of-fold accuracy (95 % CI)  fit      predict
     ...
     """
     check_models(models, scoring)

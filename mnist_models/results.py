@@ -3,14 +3,19 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_models._exports import make_frame, mlflow_entries
 from mnist_models._findings import Fit, Provenance
+from mnist_models._intervals import ConfidenceInterval
 from mnist_models._pictured import Pictured
 from mnist_models._report import text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Evaluation", "Fit", "Provenance"]
 
@@ -69,7 +74,7 @@ class Evaluation(Pictured):
         -------
         dict
             Predictions stand as numbers of classes, probabilities to six places. ``accuracy``,
-            ``confusion_matrix`` and ``classification_report`` are there for readers;
+            its interval, ``confusion_matrix`` and ``classification_report`` are there for readers;
             ``from_dict`` derives them afresh.
         """
         # as float64: rounded in 32 bits, 0.1 would be written 0.10000000149011612
@@ -89,6 +94,7 @@ class Evaluation(Pictured):
             "provenance": None if self.provenance is None else asdict(self.provenance),
             "source": self.source,
             "accuracy": self.accuracy,
+            "accuracy_interval": self.confidence_interval()._asdict(),
             "confusion_matrix": self.confusion_matrix.tolist(),
             "classification_report": self.classification_report(output_dict=True),
         }
@@ -145,18 +151,57 @@ class Evaluation(Pictured):
         """
         return json.dumps(self.to_dict())
 
+    def to_frame(self) -> "pd.DataFrame":
+        """A row for every fold, and one for the fit tested on the test set.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``model``, ``part`` (``"fold 1"``, ..., ``"test"``) and those of :class:`Fit`
+            but the history.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return make_frame({self.model_name: self})
+
+    def to_mlflow(self) -> dict[str, dict[str, Any]]:
+        """What MLflow logs: names and lengths are such as it takes.
+
+        Returns
+        -------
+        dict
+            ``params`` (str to str), ``metrics`` (str to float, finite) and ``tags`` (str to str),
+            for ``mlflow.log_params``, ``log_metrics`` and ``set_tags``. Characters of a label
+            that MLflow refuses in names stand as ``_``, with a number behind where two
+            labels would then have one name.
+
+        Examples
+        --------
+        >>> from mnist_models import evaluate, load_sample_digits, make_model
+        >>> digits = load_sample_digits().sample(300, random_state=0)
+        >>> entries = evaluate(make_model("logistic"), digits.data, digits.target).to_mlflow()
+        >>> entries["params"]["classify__C"]
+        '1.0'
+        >>> entries["metrics"]["cv_accuracy"] > 0.9
+        True
+        """
+        return mlflow_entries(self)
+
     def to_markdown(self) -> str:
         """Scores, report and confusion matrix as Markdown.
 
         Returns
         -------
         str
-            Labels are escaped.
+            Names and labels are escaped.
         """
         return "\n\n".join(
             [
-                f"## {self.model_name}",
-                self._summary(),
+                f"## {text.escaped(self.model_name)}",
+                "\n".join(f"- {text.escaped(line)}" for line in self._summary()),
                 f"Report on the {self.source} predictions:",
                 text.markdown_table(_REPORT_HEADER, self._report_rows()),
                 "Confusion matrix, true classes in rows, predicted in columns:",
@@ -167,7 +212,7 @@ class Evaluation(Pictured):
     def __str__(self) -> str:
         return "\n\n".join(
             [
-                f"{self.model_name}\n{self._summary()}",
+                "\n".join([self.model_name, *self._summary()]),
                 f"Report on the {self.source} predictions\n{self.classification_report()}".rstrip(),
                 "Confusion matrix: true classes in rows, predicted in columns\n"
                 + text.text_table(["", *self._labels()], self._confusion_rows()),
@@ -181,14 +226,20 @@ class Evaluation(Pictured):
             f"{self.scoring} {scores.mean():.4f} ± {scores.std():.4f})"
         )
 
-    def _summary(self) -> str:
-        scores = self.cv_scores
-        test = "" if self.test is None else f", on the test set {self.test.score:.4f}"
-        return (
+    def _summary(self) -> list[str]:
+        scores, over_folds = self.cv_scores, self.cv_confidence_interval()
+        lines = [
             f"{self.scoring}: {scores.mean():.4f} ± {scores.std():.4f} over {len(scores)} folds"
-            f"{test}; fitted in {text.seconds(self.fit_seconds)}, "
-            f"{len(self.y_pred)} rows predicted in {text.seconds(self.predict_seconds)}"
-        )
+            + (f", {_written(over_folds)}" if over_folds.is_known else "")
+        ]
+        if self.test is not None and self.scoring != "accuracy":
+            lines.append(f"{self.scoring} on the test set: {self.test.score:.4f}")
+        interval = _written(self.confidence_interval())
+        # out of fold, accuracy is the mean over the folds, unless they are of unequal size
+        if self.test is not None or interval != _written(over_folds):
+            lines.append(f"{self.source} accuracy: {self.accuracy:.4f}, {interval}")
+        fit, predict = text.seconds(self.fit_seconds), text.seconds(self.predict_seconds)
+        return [*lines, f"fitted in {fit}, {len(self.y_pred)} rows predicted in {predict}"]
 
     def _labels(self) -> list[str]:
         return [str(label) for label in self.classes]
@@ -210,3 +261,7 @@ class Evaluation(Pictured):
 
     def _encode(self, labels: NDArray[Any] | None) -> list[int] | None:
         return None if labels is None else np.searchsorted(self.classes, labels).tolist()
+
+
+def _written(interval: ConfidenceInterval) -> str:
+    return f"{100 * interval.level:g} % interval {interval.low:.4f} to {interval.high:.4f}"

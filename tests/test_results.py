@@ -102,7 +102,13 @@ def test_other_formats_are_refused() -> None:
 def test_str_is_the_whole_report_and_repr_one_line() -> None:
     evaluation = _evaluation()
     assert repr(evaluation) == "Evaluation('model', 2 folds, accuracy 0.8500 ± 0.0500)"
-    for part in ("0.8500 ± 0.0500 over 2 folds", "precision", "macro avg", "Confusion matrix"):
+    for part in (
+        "0.8500 ± 0.0500 over 2 folds, 95 % interval 0.0719 to 1.0000",
+        "out-of-fold accuracy: 0.6667, 95 % interval 0.3000 to 0.9032",
+        "precision",
+        "macro avg",
+        "Confusion matrix",
+    ):
         assert part in str(evaluation)
 
 
@@ -154,33 +160,16 @@ def test_the_ranking_is_by_the_folds(comparison: Comparison) -> None:
     assert len(comparison) == 3
 
 
-def test_the_corrected_t_test() -> None:
-    """Against Nadeau and Bengio's formula, worked by hand for these differences."""
-    comparison = Comparison(
-        {"a": _evaluation("a", (0.9, 0.8, 0.7, 0.9)), "b": _evaluation("b", (0.8, 0.8, 0.6, 0.7))}
-    )
-    test = comparison.paired_test("a", "b")
-    # differences 0.1, 0, 0.1, 0.2: mean 0.1, variance 0.02/3; 1/4 + 20/80 = 1/2
-    assert test.difference == pytest.approx(0.1)
-    assert test.t == pytest.approx(0.1 / np.sqrt(0.02 / 3 / 2))
-    assert test.p_value == pytest.approx(0.1817, abs=1e-4)  # two-sided, t = 1.7321, 3 d.f.
-    assert comparison.paired_test("b", "a").t == pytest.approx(-test.t)
-
-
-def test_equal_models_do_not_differ_and_constant_differences_are_certain(
-    comparison: Comparison,
-) -> None:
-    same = comparison.paired_test("good", "same")
-    assert (same.difference, same.t, same.p_value) == (0, 0, 1)
-    shifted = Comparison(
-        {"a": _evaluation("a", (0.5, 0.75)), "b": _evaluation("b", (0.25, 0.5))}
-    ).paired_test("b", "a")
-    assert (shifted.difference, shifted.t, shifted.p_value) == (-0.25, -np.inf, 0)
-
-
-def test_a_name_that_is_not_compared_is_an_error(comparison: Comparison) -> None:
-    with pytest.raises(ValueError, match="Did you mean 'good'"):
-        comparison.paired_test("best", "godo")
+def test_what_was_not_evaluated_alike_is_not_compared() -> None:
+    one = _evaluation("one")
+    for other, what in [
+        (dataclasses.replace(one, scoring="f1_macro"), "score"),
+        (dataclasses.replace(one, y=one.y[::-1]), "labels"),
+        (_evaluation("two", (0.9, 0.8, 0.7)), "folds"),
+        (_tested(), "test set"),
+    ]:
+        with pytest.raises(ValueError, match=rf"'one' and 'other' differ in {what}\.$"):
+            Comparison({"one": one, "other": other})
 
 
 def test_a_comparison_goes_through_json(comparison: Comparison) -> None:
@@ -192,6 +181,15 @@ def test_a_comparison_goes_through_json(comparison: Comparison) -> None:
 def test_a_comparison_shows_table_verdicts_and_the_best_report(comparison: Comparison) -> None:
     shown = str(comparison)
     assert shown.splitlines()[1].startswith("best")
-    assert "best over good: +0.1033" in shown
+    assert "best is better than good by 10.3 points over the 3 folds, 95 % interval" in shown
+    assert "good and same" not in shown
+    assert max(len(line) for line in shown.splitlines()) < 80
     assert "Best: best" in shown
     assert "| best | 0.9133" in comparison.to_markdown()
+
+
+def test_a_name_is_no_mark_in_markdown() -> None:
+    models = {"<b>": _evaluation("<b>", (0.9, 0.8)), "a*": _evaluation("a*", (0.5, 0.5))}
+    markdown = Comparison(models).to_markdown()
+    assert "<b>" not in markdown.replace("\\<b\\>", "")
+    assert "a*" not in markdown

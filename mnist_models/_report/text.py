@@ -31,14 +31,15 @@ def markdown_table(header: Row, rows: Sequence[Row]) -> str:
     | a\\|b | 0.97 |
     """
     rule = [":---", *["---:"] * (len(header) - 1)]
-    escaped = [[_escape(cell) for cell in row] for row in [header, *rows]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [escaped[0], rule, *escaped[1:]])
+    head, *body = [[escaped(cell) for cell in row] for row in [header, *rows]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, rule, *body])
 
 
-def _escape(cell: str) -> str:
+def escaped(words: str) -> str:
+    """Text that Markdown takes for no mark of its own, on one line."""
     for mark in "\\|`*_<>[]":
-        cell = cell.replace(mark, f"\\{mark}")
-    return " ".join(cell.split())
+        words = words.replace(mark, f"\\{mark}")
+    return " ".join(words.split())
 
 
 def _text_line(cells: Row, widths: Sequence[int]) -> str:

@@ -1,0 +1,311 @@
+"""Which of several models differ, by how much, and how surely."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from mnist_models._findings import Findings, fold_sizes
+from mnist_models._intervals import (
+    ANY,
+    Bounds,
+    ConfidenceInterval,
+    check_level,
+    corrected_error,
+    t_interval,
+)
+from mnist_models._report.verdicts import verdict, wrapped
+from mnist_models._significance import corrected_t_test, holm, mcnemar_test, paired_shares_interval
+
+_DIFFERENCE_OF_SHARES: Bounds = (-1.0, 1.0)
+_Two: TypeAlias = tuple[Findings, Findings]
+
+
+@dataclass(frozen=True)
+class FoldTest:
+    """The corrected resampled t-test between two models on the same folds.
+
+    Attributes
+    ----------
+    difference : float
+        Mean score of the first less that of the second; above 0, the first is better.
+    interval : ConfidenceInterval
+        Of the difference, for this pair alone; see :class:`Significance` for the method.
+    t : float
+        The statistic; NaN where the folds do not tell.
+    p_value, holm_p_value : float
+        Two-sided; the second corrected for the number of pairs. 1 where the folds do not tell.
+    effect_size : float
+        Cohen's d_z, the mean of the folds' differences over their standard deviation, with the
+        deviation corrected for overlap like the test's: t / sqrt(k). The plain one makes too much
+        of folds that share their training rows. It still grows with the rows in a fold, so it
+        compares pairs of one comparison, not comparisons.
+    """
+
+    difference: float
+    interval: ConfidenceInterval
+    t: float
+    p_value: float
+    holm_p_value: float
+    effect_size: float
+
+
+@dataclass(frozen=True)
+class McNemarTest:
+    """McNemar's test between two models on the same test set. It is about accuracy, always.
+
+    Attributes
+    ----------
+    difference : float
+        Accuracy of the first less that of the second.
+    interval : ConfidenceInterval
+        Of the difference, for this pair alone.
+    only_first, only_second : int
+        Rows that only the first reads right, and that only the second does.
+    odds_ratio : float
+        ``only_first / only_second``, the effect size; infinite if the second is 0, NaN if both are.
+    p_value, holm_p_value : float
+        Two-sided; the second corrected for the number of pairs.
+    method : str
+        ``"exact"`` or, from 25 such rows on, ``"mid-p"``.
+    """
+
+    difference: float
+    interval: ConfidenceInterval
+    only_first: int
+    only_second: int
+    odds_ratio: float
+    p_value: float
+    holm_p_value: float
+    method: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two models, and what the tests between them gave.
+
+    Attributes
+    ----------
+    first, second : str
+        Their names; the first has the better mean score over the folds.
+    folds : FoldTest
+        On the folds.
+    test : McNemarTest or None
+        On the test set, if there is one. Out-of-fold rows are no substitute: they were
+        predicted by models that had been fitted on each other's.
+    """
+
+    first: str
+    second: str
+    folds: FoldTest
+    test: McNemarTest | None
+
+
+@dataclass(frozen=True)
+class Significance:
+    """Every pair of models of a comparison, tested. Iterating gives the pairs.
+
+    Made by :meth:`mnist_models.Comparison.significance`. On the folds: the t-test with
+    Nadeau and Bengio's correction for overlapping training rows, and the interval that belongs to
+    it. On the test set: McNemar's test, and Bonett and Price's interval. The p-values are raised
+    by Holm's procedure for the number of pairs, the tests on the folds and those on the test set
+    each for themselves. The intervals are not: each is for its pair alone.
+
+    Attributes
+    ----------
+    pairs : tuple of Pair
+        Best models first.
+    scoring : str
+        The name of the score.
+    in_points : bool
+        Whether it is a share, so that its differences are told in percentage points.
+    level : float
+        Of the intervals; a corrected p-value below 1 - level is a difference shown.
+    n_folds : int
+        Folds that the models share.
+
+    References
+    ----------
+    C. Nadeau and Y. Bengio, "Inference for the Generalization Error", Machine Learning 52, 2003,
+    section 4. Q. McNemar, Psychometrika 12, 1947; M. W. Fagerland, S. Lydersen and P. Laake, BMC
+    Medical Research Methodology 13, 2013. D. G. Bonett and R. M. Price, Journal of Educational and
+    Behavioral Statistics 37, 2012. S. Holm, Scandinavian Journal of Statistics 6, 1979.
+
+    Examples
+    --------
+    >>> from mnist_models import compare, load_sample_digits, make_model
+    >>> digits = load_sample_digits().sample(300, random_state=0)
+    >>> models = {
+    ...     "logistic": make_model("logistic"),
+    ...     "stump": make_model("forest", n_estimators=1, max_depth=1, random_state=0),
+    ... }
+    >>> significance = compare(models, digits.data, digits.target).significance()
+    >>> print(significance)
+    logistic is better than stump by ... points over the 5 folds, 95 % interval ...
+    >>> for pair in significance:
+    ...     print(pair.first, pair.second, pair.folds.holm_p_value < 0.001)
+    logistic stump True
+    """
+
+    pairs: tuple[Pair, ...]
+    scoring: str
+    in_points: bool
+    level: float
+    n_folds: int
+
+    def __iter__(self) -> Iterator[Pair]:
+        return iter(self.pairs)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def verdicts(self) -> list[str]:
+        """A sentence for every test: those on the folds, then those on the test set."""
+        return self.verdicts_of(self.pairs)
+
+    def verdicts_of(self, pairs: Sequence[Pair]) -> list[str]:
+        """The same for some of the pairs.
+
+        Parameters
+        ----------
+        pairs : sequence of Pair
+            Some of its own.
+
+        Returns
+        -------
+        list of str
+        """
+        on_test_set = "on the test set"
+        if self.scoring != "accuracy":
+            on_test_set = f"in accuracy {on_test_set}"
+        over_folds = f"over the {self.n_folds} folds"
+        sentences = [self._verdict(p, p.folds, over_folds, self.in_points) for p in pairs]
+        return sentences + [
+            self._verdict(p, p.test, on_test_set, True) for p in pairs if p.test is not None
+        ]
+
+    def _verdict(
+        self, pair: Pair, test: FoldTest | McNemarTest, where: str, in_points: bool
+    ) -> str:
+        return verdict(
+            (pair.first, pair.second),
+            where,
+            test.difference,
+            test.interval[:2] if test.interval.is_known else None,
+            self.level,
+            test.holm_p_value,
+            in_points=in_points,
+            n_tests=len(self),
+        )
+
+    def __str__(self) -> str:
+        return wrapped(self.verdicts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain data, ready for JSON.
+
+        Returns
+        -------
+        dict
+            What is not finite stands as None.
+        """
+        return {
+            "scoring": self.scoring,
+            "level": self.level,
+            "verdicts": self.verdicts,
+            "pairs": [_plain(asdict(pair)) for pair in self],
+        }
+
+
+def compare_pairs(evaluations: Mapping[str, Findings], level: float) -> Significance:
+    """Test every pair of several models that were evaluated on the same folds.
+
+    Parameters
+    ----------
+    evaluations : mapping of str to Findings
+        The best first.
+    level : float
+        Of the intervals, above 0 and below 1.
+
+    Returns
+    -------
+    Significance
+    """
+    check_level(level)
+    names = list(combinations(evaluations, 2))
+    pairs = [(evaluations[first], evaluations[second]) for first, second in names]
+    any_of_them = next(iter(evaluations.values()))
+    in_points = all(each.is_share for each in evaluations.values())
+    on_folds = _fold_tests(pairs, level, _DIFFERENCE_OF_SHARES if in_points else ANY)
+    tested = any_of_them.y_test is not None
+    on_test_set = _mcnemar_tests(pairs, level) if tested else [None] * len(pairs)
+    return Significance(
+        tuple(
+            Pair(*two, folds, test)
+            for two, folds, test in zip(names, on_folds, on_test_set, strict=True)
+        ),
+        any_of_them.scoring,
+        in_points,
+        level,
+        len(any_of_them.folds),
+    )
+
+
+def _fold_tests(pairs: Sequence[_Two], level: float, bounds: Bounds) -> list[FoldTest]:
+    sizes = [fold_sizes(first.folds) for first, _ in pairs]
+    differences = [first.cv_scores - second.cv_scores for first, second in pairs]
+    results = [corrected_t_test(each, *size) for each, size in zip(differences, sizes, strict=True)]
+    found = []
+    for each, size, (t, p_value), corrected in zip(
+        differences, sizes, results, holm([p_value for _, p_value in results]), strict=True
+    ):
+        mean, k = float(each.mean()), len(each)
+        interval = t_interval(mean, corrected_error(each, *size), k, level, bounds)
+        found.append(FoldTest(mean, interval, t, p_value, float(corrected), t / k**0.5))
+    return found
+
+
+def _mcnemar_tests(pairs: Sequence[_Two], level: float) -> list[McNemarTest]:
+    counts = [_discordant(*two) for two in pairs]
+    results = [mcnemar_test(*each) for each in counts]
+    found = []
+    for two, (only_first, only_second), (p_value, method), corrected in zip(
+        pairs, counts, results, holm([p_value for p_value, _ in results]), strict=True
+    ):
+        n = len(two[0].y_true)
+        found.append(
+            McNemarTest(
+                (only_first - only_second) / n,
+                paired_shares_interval(only_first, only_second, n, level),
+                only_first,
+                only_second,
+                _odds(only_first, only_second),
+                p_value,
+                float(corrected),
+                method,
+            )
+        )
+    return found
+
+
+def _discordant(first: Findings, second: Findings) -> tuple[int, int]:
+    """Rows that only the first reads right, and that only the second does."""
+    right, also_right = (each.y_true == each.y_pred for each in (first, second))
+    return int(np.sum(right & ~also_right)), int(np.sum(also_right & ~right))
+
+
+def _odds(first: int, second: int) -> float:
+    if second:
+        return first / second
+    return np.inf if first else np.nan
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, ConfidenceInterval):
+        value = value._asdict()
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return None if isinstance(value, float) and not np.isfinite(value) else value
