@@ -15,7 +15,7 @@ from sklearn.naive_bayes import GaussianNB
 
 
 class Misbehaving(ClassifierMixin, BaseEstimator):
-    """Gaussian naive Bayes, but in the fold that tests row ``victim``.
+    """Gaussian naive Bayes, but in the fold that tests row ``victim`` (it naps in every fold).
 
     The first column of X must be the number of the row. ``times`` is how often it misbehaves, for
     which it counts in ``folder``.
@@ -30,6 +30,8 @@ class Misbehaving(ClassifierMixin, BaseEstimator):
     def fit(self, X: Any, y: Any) -> "Misbehaving":
         folder = Path(self.folder)
         (folder / f"fit-{uuid.uuid4().hex}").write_text(f"{os.getpid()}", encoding="ascii")
+        if self.what == "nap":
+            time.sleep(0.5)
         if self.victim not in X[:, 0]:
             (folder / f"victim-{uuid.uuid4().hex}").touch()
             if len(list(folder.glob("victim-*"))) <= self.times:
@@ -56,7 +58,7 @@ class Misbehaving(ClassifierMixin, BaseEstimator):
         elif self.what == "raise":
             raise ZeroDivisionError("on purpose")
         else:
-            assert self.what == "nothing"
+            assert self.what in ("nap", "nothing")
 
 
 def fits_made(folder: Path) -> int:

@@ -22,7 +22,7 @@ from .conftest import Split, quick_model
 from .misbehaving import Misbehaving, fits_made, numbered_rows
 
 
-def _same(a: Comparison, b: Comparison) -> None:
+def same_results(a: Comparison, b: Comparison) -> None:
     """All that does not depend on the clock, to the last bit."""
     assert list(a) == list(b)
     for name in a:
@@ -45,25 +45,25 @@ def test_results_do_not_depend_on_where_fits_are_made(where: Any, digits: Split)
     arguments: dict[str, Any] = {"test": (X_test, y_test), "cv": 2}
     here = compare(models, X, y, **arguments)
     if isinstance(where, dict):
-        _same(here, compare(models, X, y, **arguments, **where))
+        same_results(here, compare(models, X, y, **arguments, **where))
         return
     with where() as executor:
-        _same(here, compare(models, X, y, **arguments, executor=executor))
+        same_results(here, compare(models, X, y, **arguments, executor=executor))
 
 
 _NETWORK = """
 from concurrent.futures import ThreadPoolExecutor
 from tests.conftest import quick_model
-from tests.test_engine import _same
+from tests.test_engine import same_results
 from mnist_models import compare, load_sample_digits
 X, X_test, y, y_test = load_sample_digits().sample(300, random_state=0).split()
 models = {"network": quick_model("network", epochs=3)}
 arguments = {"test": (X_test, y_test), "cv": 2}
 if __name__ == "__main__":
     here = compare(models, X, y, **arguments)
-    _same(here, compare(models, X, y, n_jobs=2, **arguments))
+    same_results(here, compare(models, X, y, n_jobs=2, **arguments))
     with ThreadPoolExecutor(2) as executor:
-        _same(here, compare(models, X, y, executor=executor, **arguments))
+        same_results(here, compare(models, X, y, executor=executor, **arguments))
     print("same")
 """
 
