@@ -1,5 +1,6 @@
 """The fits of a comparison, made one after the other here, or several at a time elsewhere."""
 
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
@@ -14,12 +15,14 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import joblib
 
+from mnist_models._dask import OnDask, client_of
 from mnist_models._fitting import Data, Outcome, Task, fit_and_predict
-from mnist_models._places import Foreign, Place, a_place, fit_there
+from mnist_models._places import Place, Somebodys, own_processes
+from mnist_models._shipment import scratch_folder
 from mnist_models._ticks import listening
 
 # How often to look what the fits say of their epochs.
@@ -76,22 +79,31 @@ def make_fits(
     Exception
         Whatever a fit raises, with a note of which it was.
     """
-    n_at_once = min(_n_at_once(asked), len(tasks))
-    if asked.executor is None and n_at_once <= 1 and asked.timeout is None:
+    n_jobs = 1 if asked.n_jobs is None else joblib.effective_n_jobs(asked.n_jobs)
+    n_workers = min(n_jobs, len(tasks))
+    if asked.executor is None and n_workers <= 1 and asked.timeout is None:
         for task in tasks:
             hearing.begun(task)
             with listening(partial(hearing.epochs, task)), _named(task):
                 outcome = fit_and_predict(task, data)
             yield task, outcome
         return
-    with a_place(asked.executor, n_at_once, data) as place:
+    where = own_processes(n_workers, data) if asked.executor is None else _there(asked, data)
+    with where as place:
         yield from _schedule(deque(tasks), place, asked.timeout, hearing)
 
 
-def _n_at_once(asked: Asked) -> int:
-    if asked.executor is None:
-        return int(joblib.effective_n_jobs(asked.n_jobs))
-    return 10**6 if asked.n_jobs is None else int(joblib.effective_n_jobs(asked.n_jobs))
+@contextmanager
+def _there(asked: Asked, data: Data) -> Iterator[Place]:
+    """Somebody's executor, with the rows."""
+    assert asked.executor is not None
+    kind = Somebodys if client_of(asked.executor) is None else OnDask
+    n_jobs = None if asked.n_jobs is None else joblib.effective_n_jobs(asked.n_jobs)
+    with (
+        scratch_folder() as folder,
+        kind(asked.executor, n_jobs, folder).with_rows(data) as place,
+    ):
+        yield place
 
 
 # -- who does what when ----------------------------------------------------------------------------
@@ -108,63 +120,61 @@ def _schedule(
     waiting: deque[Task], place: Place, timeout: float | None, hearing: Hearing
 ) -> Iterator[tuple[Task, Outcome | Lost]]:
     """Keep as many fits running as there may be, and take what they come to."""
-    running: dict[Future[Any], _Attempt] = {}
-    retries: deque[Task] = deque()
+    running: dict[Future[Outcome], _Attempt] = {}
+    again: deque[Task] = deque()
     heard: dict[Path, str] = {}
 
     def start(task: Task, n_before: int) -> None:
-        word = place.folder / f"epochs-{task.name.encode().hex()[:64]}-{task.number}"
+        word = place.folder / f"epochs-{uuid.uuid4().hex}"
         deadline = monotonic() + (float("inf") if timeout is None else timeout)
-        arguments = (task, place.shipment._replace(data=None), place.shipment.data)
-        ours = not isinstance(place.runs, Foreign)
-        future = place.runs.submit(fit_there, *arguments, place.n_threads, ours, word)
-        running[future] = _Attempt(task, n_before, deadline, word)
+        running[place.submit(task, word)] = _Attempt(task, n_before, deadline, word)
         hearing.begun(task)
 
-    while waiting or retries or running:
-        while (retries or waiting) and len(running) < place.n_at_once:
-            start(retries.popleft(), 1) if retries else start(waiting.popleft(), 0)
+    while waiting or again or running:
+        while waiting and len(running) < place.n_at_once():
+            start(waiting.popleft(), 0)
+        # one by one where a worker may have died of another fit than this
+        while again and len(running) < (place.n_at_once() if place.knows_who else 1):
+            start(again.popleft(), 1)
         done, _ = wait(running, timeout=_SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
         for future in done:
             attempt = running.pop(future)
             result = _result(future, attempt.task)
-            if isinstance(result, Lost):
-                place.runs.discard(future)
-                if attempt.n_before == 0 and not _tried_enough(future):
-                    retries.append(attempt.task)
-                    continue
+            if not isinstance(result, Lost):
+                place.release(future)
+                yield attempt.task, result
+                continue
+            place.discard(future)
+            if attempt.n_before:
+                yield attempt.task, result
             else:
-                place.runs.release(future)
-            yield attempt.task, result
+                again.append(attempt.task)
         for future, attempt in list(running.items()):
             _pass_on(attempt, heard, hearing)
             if monotonic() > attempt.deadline:
                 del running[future]
-                place.runs.discard(future)
+                place.discard(future)
                 yield attempt.task, Lost(f"it did not end within timeout={timeout:g} seconds")
 
 
-def _result(future: Future[Any], task: Task) -> Outcome | Lost:
+def _result(future: Future[Outcome], task: Task) -> Outcome | Lost:
     """What a fit came to: an outcome, or the death of its worker. Other errors are raised."""
     try:
         error = future.exception()
-    except CancelledError as cancelled:
+    except CancelledError as cancelled:  # Dask's word for what it has lost
         error = cancelled
     if error is None:
-        outcome: Outcome = future.result()
-        return outcome
+        return future.result()
     # sys.exit and the like would end this process, too
-    deadly = (BrokenExecutor, MemoryError, CancelledError)
-    if isinstance(error, deadly) or not isinstance(error, Exception) or _tried_enough(future):
+    if _is_deadly(error) or not isinstance(error, Exception):
         return Lost(_told(error))
     with _named(task):
         raise error
 
 
-def _tried_enough(future: Future[Any]) -> bool:
-    """Whether it was Dask that gave a fit up, after trying on several workers itself."""
-    error = None if future.cancelled() else future.exception()
-    return any(kind.__name__ == "KilledWorker" for kind in type(error).__mro__)
+def _is_deadly(error: BaseException) -> bool:
+    dead = (BrokenExecutor, MemoryError, CancelledError)
+    return isinstance(error, dead) or type(error).__name__ == "KilledWorker"  # which is Dask's
 
 
 def _told(error: BaseException) -> str:

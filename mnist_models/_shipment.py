@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import joblib
 
@@ -19,51 +19,41 @@ _at_hand: dict[str, Data] = {}
 
 
 class Shipment(NamedTuple):
-    """Where a process finds the rows: a file, or whatever an executor turns into the rows."""
+    """Where a process finds the rows: in the file, unless it is the one that sends them."""
 
     key: str
     process: int
-    file: Path | None = None
-    data: Any = None
+    file: Path | None
 
 
 @contextmanager
-def shipped(data: Data, executor: Any = None, folder: Path | None = None) -> Iterator[Shipment]:
-    """Make the rows available to other processes while inside.
+def shipped(data: Data, folder: Path | None) -> Iterator[Shipment]:
+    """Make the rows available to other threads, and to other processes, while inside.
 
     Parameters
     ----------
     data : Data
         The rows.
-    executor : concurrent.futures.Executor, default=None
-        Who runs the fits. Dask's cluster gets the rows itself, a copy on every worker.
-    folder : path, default=None
-        Where to put a file with them otherwise, which workers map into memory.
+    folder : path or None
+        Where to put a file that processes map into memory; None: there are only threads.
 
     Yields
     ------
     Shipment
         For :func:`unpack`.
     """
-    key, process = uuid.uuid4().hex, os.getpid()
+    key = uuid.uuid4().hex
+    file = None if folder is None else folder / "rows"
+    if file is not None:
+        joblib.dump(data, file)
     _at_hand[key] = data
     try:
-        client: Any = getattr(executor, "_client", None)  # Dask's, which has no other name
-        if hasattr(client, "scatter"):
-            # as a list: of a tuple each element would be scattered on its own
-            (sent,) = client.scatter([data], broadcast=True, hash=False)
-            yield Shipment(key, process, data=sent)
-        elif folder is None:
-            yield Shipment(key, process)
-        else:
-            file = folder / "rows"
-            joblib.dump(data, file)
-            yield Shipment(key, process, file)
+        yield Shipment(key, os.getpid(), file)
     finally:
         del _at_hand[key]
 
 
-def unpack(shipment: Shipment, sent: Data | None = None) -> Data:
+def unpack(shipment: Shipment) -> Data:
     """The rows, fetched by the first fit in each process and kept for the next.
 
     Raises
@@ -71,8 +61,6 @@ def unpack(shipment: Shipment, sent: Data | None = None) -> Data:
     FileNotFoundError
         If this process cannot see the file.
     """
-    if sent is not None:
-        return sent
     if shipment.key not in _at_hand:
         _at_hand.clear()  # what was sent before is not asked for again
         if shipment.file is None or not shipment.file.is_file():

@@ -80,6 +80,7 @@ ORDER = [
     "_shipment",
     "_workers",
     "_places",
+    "_dask",
     "_engine",
     "_checkpoint",
     "_evaluation_input",

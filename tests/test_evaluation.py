@@ -242,7 +242,7 @@ def test_progress_on_a_terminal_and_none_in_a_pipe(
     monkeypatch.setattr(sys, "stderr", stderr)
     monkeypatch.setenv("TERM", "xterm")
     evaluate(DummyClassifier(), *table, progress=progress)
-    assert ("5/5" in stderr.getvalue()) is drawn
+    assert ("5 of 5" in stderr.getvalue()) is drawn
 
 
 def test_a_search_can_be_evaluated_too(digits: Split) -> None:

@@ -1,0 +1,123 @@
+"""The fits of a comparison on a Dask cluster: two worker processes, one of them killed."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mnist_models import compare, evaluate
+from mnist_models.exceptions import WorkerLostError
+
+from .conftest import Split, quick_model
+from .misbehaving import Misbehaving, fits_made, numbered_rows
+from .test_engine import Prober, same_results
+
+# distributed leaves sockets and loops for the collector, and warns of them itself
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    """A cluster of two processes on this machine."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def test_results_are_those_made_here(client: Any, digits: Split) -> None:
+    X, X_test, y, y_test = digits
+    models = {name: quick_model(name) for name in ("logistic", "forest")}
+    arguments: dict[str, Any] = {"test": (X_test, y_test), "cv": 2}
+    here = compare(models, X, y, **arguments)
+    same_results(here, compare(models, X, y, executor=client.get_executor(), **arguments))
+
+
+def test_a_network_is_fitted_there_too(client: Any, digits: Split) -> None:
+    X, _, y, _ = digits
+    network = quick_model("network", epochs=3)
+    here = evaluate(network, X, y, cv=2)
+    there = evaluate(network, X, y, cv=2, executor=client.get_executor())
+    # a worker adds up in one thread, this process in several: the last digits may differ
+    assert (there.y_pred == here.y_pred).mean() > 0.99
+    assert there.folds[0].history is not None
+
+
+def test_every_fit_has_one_thread_and_the_rows_go_there_once(client: Any) -> None:
+    X, y = numbered_rows()
+    found = evaluate(Prober(n_jobs=-1), X, y, test=(X, y), cv=3, executor=client.get_executor())
+    for fold in found.folds:
+        assert fold.history is not None
+        assert fold.history["process"] != [os.getpid()]
+        assert fold.history["tensorflow"] == [1]
+        assert set(fold.history["blas"]) == {1}
+        assert fold.history["n_jobs"][0] == 1
+
+
+def test_large_rows_are_not_sent_with_every_fit(client: Any) -> None:
+    """Dask warns of tasks that carry more than 10 MB, and warnings are errors here."""
+    import numpy as np
+
+    X, y = numbered_rows(300)
+    evaluate(Prober(), np.repeat(X, 2000, axis=1), y, cv=2, executor=client.get_executor())
+
+
+def test_a_worker_killed_in_the_middle_costs_nothing(client: Any, tmp_path: Path) -> None:
+    X, y = numbered_rows()
+    model = Misbehaving("nap", tmp_path)
+    expected = evaluate(Misbehaving("nothing", tmp_path), X, y, cv=6)
+    before = fits_made(tmp_path)
+
+    def kill_a_worker() -> None:
+        while fits_made(tmp_path) < before + 2:
+            time.sleep(0.02)
+        pids = [worker["pid"] for worker in client.run(lambda: {"pid": os.getpid()}).values()]
+        os.kill(pids[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_a_worker)
+    killer.start()
+    found = evaluate(model, X, y, cv=6, executor=client.get_executor())
+    killer.join()
+    assert (found.y_pred == expected.y_pred).all()
+
+
+def test_a_fold_that_kills_every_worker_is_lost_and_the_others_go_on(
+    client: Any, tmp_path: Path
+) -> None:
+    X, y = numbered_rows()
+    models = {"fine": Misbehaving("nothing", tmp_path), "bad": Misbehaving("die", tmp_path)}
+    with pytest.raises(WorkerLostError, match=r"1 of 6 fits were lost. bad, fold") as caught:
+        compare(models, X, y, cv=3, executor=client.get_executor())
+    assert list(caught.value.finished) == ["fine"]
+
+
+def test_a_cluster_that_goes_away_is_an_error_and_not_a_hang(tmp_path: Path) -> None:
+    from distributed import Client, LocalCluster
+
+    X, y = numbered_rows()
+    cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0")
+    with Client(cluster) as client:
+
+        def close_when_it_has_begun() -> None:
+            while not fits_made(tmp_path):
+                time.sleep(0.02)
+            cluster.close()
+
+        closing = threading.Thread(target=close_when_it_has_begun)
+        closing.start()
+        with pytest.raises(WorkerLostError, match="fits were lost"):
+            evaluate(Misbehaving("hang", tmp_path), X, y, cv=2, executor=client.get_executor())
+        closing.join()

@@ -1,0 +1,230 @@
+"""Fits made in processes, threads and other executors: the same results, whatever goes wrong."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.dummy import DummyClassifier
+
+from mnist_models import Comparison, compare, evaluate
+from mnist_models._threads import share_of
+from mnist_models.exceptions import WorkerLostError
+
+from .conftest import Split, quick_model
+from .misbehaving import Misbehaving, fits_made, numbered_rows
+
+
+def same_results(a: Comparison, b: Comparison) -> None:
+    """All that does not depend on the clock, to the last bit."""
+    assert list(a) == list(b)
+    for name in a:
+        np.testing.assert_array_equal(a[name].cv_scores, b[name].cv_scores)
+        np.testing.assert_array_equal(a[name].out_of_fold, b[name].out_of_fold)
+        np.testing.assert_array_equal(a[name].y_pred, b[name].y_pred)
+        np.testing.assert_array_equal(a[name].probabilities, b[name].probabilities)
+        assert [fold.history for fold in a[name].folds] == [fold.history for fold in b[name].folds]
+
+
+def _processes() -> Executor:
+    return ProcessPoolExecutor(2, multiprocessing.get_context("spawn"))
+
+
+@pytest.mark.parametrize("where", [{"n_jobs": 2}, ThreadPoolExecutor, _processes], ids=str)
+def test_results_do_not_depend_on_where_fits_are_made(where: Any, digits: Split) -> None:
+    X, X_test, y, y_test = digits
+    models = {name: quick_model(name) for name in ("logistic", "forest")}
+    models["forest"].set_params(classify__n_jobs=-1)
+    arguments: dict[str, Any] = {"test": (X_test, y_test), "cv": 2}
+    here = compare(models, X, y, **arguments)
+    if isinstance(where, dict):
+        same_results(here, compare(models, X, y, **arguments, **where))
+        return
+    with where() as executor:
+        same_results(here, compare(models, X, y, **arguments, executor=executor))
+
+
+_NETWORK = """
+from concurrent.futures import ThreadPoolExecutor
+from tests.conftest import quick_model
+from tests.test_engine import same_results
+from mnist_models import compare, load_sample_digits
+X, X_test, y, y_test = load_sample_digits().sample(300, random_state=0).split()
+models = {"network": quick_model("network", epochs=3)}
+arguments = {"test": (X_test, y_test), "cv": 2}
+if __name__ == "__main__":
+    here = compare(models, X, y, **arguments)
+    same_results(here, compare(models, X, y, n_jobs=2, **arguments))
+    with ThreadPoolExecutor(2) as executor:
+        same_results(here, compare(models, X, y, executor=executor, **arguments))
+    print("same")
+"""
+
+
+def test_a_network_is_the_same_where_tensorflow_has_as_many_threads(tmp_path: Path) -> None:
+    script = tmp_path / "networks.py"
+    script.write_text(_NETWORK, encoding="utf-8")
+    one = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+    root = str(Path(__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env=os.environ | one | {"PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (done.stdout, done.returncode) == ("same\n", 0), done.stderr
+
+
+# -- what goes wrong -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["die", "exit", "run out of memory"])
+def test_a_fold_whose_worker_dies_is_tried_again(what: str, tmp_path: Path) -> None:
+    X, y = numbered_rows()
+    model = Misbehaving(what, tmp_path, times=1)
+    evaluation = evaluate(model, X, y, cv=4, n_jobs=2)
+    assert fits_made(tmp_path) == 4 + 1
+    assert evaluation.accuracy > 0.5
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [("die", "SIGKILL"), ("exit", r"exit\(3\)"), ("run out of memory", "out of memory")],
+)
+def test_one_that_dies_twice_is_lost_and_the_others_go_on(
+    what: str, reason: str, tmp_path: Path
+) -> None:
+    X, y = numbered_rows()
+    models = {"fine": Misbehaving("nothing", tmp_path), "bad": Misbehaving(what, tmp_path)}
+    with pytest.raises(WorkerLostError, match=f"1 of 8 fits were lost.*{reason}") as caught:
+        compare(models, X, y, cv=4, n_jobs=2)
+    (name,) = caught.value.lost
+    assert name.startswith("bad, fold ")
+    assert fits_made(tmp_path) == 8 + 1
+    assert list(caught.value.finished) == ["fine"]
+    np.testing.assert_array_equal(
+        caught.value.finished["fine"].y_pred, evaluate(models["fine"], X, y, cv=4).y_pred
+    )
+
+
+def test_one_that_hangs_meets_the_timeout(tmp_path: Path) -> None:
+    X, y = numbered_rows()
+    start = time.monotonic()
+    with pytest.raises(WorkerLostError, match=r"did not end within timeout=15 seconds") as caught:
+        evaluate(Misbehaving("hang", tmp_path), X, y, cv=3, timeout=15)
+    assert time.monotonic() - start < 120
+    assert len(caught.value.lost) == 1
+    assert fits_made(tmp_path) == 3
+    for path in tmp_path.glob("fit-*"):  # nobody is left behind, the one that hangs least of all
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(path.read_text(encoding="ascii")), 0)
+
+
+def test_what_a_fit_raises_comes_through_and_says_where(tmp_path: Path) -> None:
+    X, y = numbered_rows()
+    for n_jobs in (None, 2):
+        with pytest.raises(ZeroDivisionError, match="on purpose") as caught:
+            compare({"bad": Misbehaving("raise", tmp_path)}, X, y, cv=2, n_jobs=n_jobs)
+        assert any("the fit of bad, fold" in note for note in caught.value.__notes__)
+
+
+def test_a_broken_executor_loses_its_fits(tmp_path: Path) -> None:
+    X, y = numbered_rows()
+    with _processes() as executor, pytest.raises(WorkerLostError, match="of 3 fits were lost"):
+        evaluate(Misbehaving("die", tmp_path), X, y, cv=3, executor=executor, n_jobs=1)
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "message"),
+    [
+        ({"n_jobs": 0}, ValueError, "n_jobs must be"),
+        ({"n_jobs": "two"}, ValueError, "n_jobs must be"),
+        ({"executor": 2}, TypeError, "concurrent.futures.Executor"),
+        ({"timeout": 0}, ValueError, "seconds above 0"),
+        ({"timeout": "1 h"}, ValueError, "seconds above 0"),
+    ],
+)
+def test_what_cannot_be_asked_for(bad: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        evaluate(DummyClassifier(), *numbered_rows(), **bad)
+
+
+# -- data and threads ------------------------------------------------------------------------------
+
+
+class Prober(ClassifierMixin, BaseEstimator):
+    """Answers what it finds where it is fitted, as the history of a network."""
+
+    def __init__(self, n_jobs: int | None = None) -> None:
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any) -> "Prober":
+        import joblib
+        from threadpoolctl import threadpool_info
+
+        pools = threadpool_info()
+        self.classes_ = np.unique(y)
+        self.history_ = {
+            "process": [os.getpid()],
+            "mapped": [isinstance(X, np.memmap)],
+            "blas": [p["num_threads"] for p in pools if p["user_api"] == "blas"],
+            "openmp": [p["num_threads"] for p in pools if p["user_api"] == "openmp"],
+            "n_jobs": [self.n_jobs, joblib.effective_n_jobs(-1)],
+            "tensorflow": [int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0))],
+        }
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return np.full(len(X), self.classes_[0])
+
+
+def _probe(**where: Any) -> Any:
+    X, y = numbered_rows()
+    found = evaluate(Prober(n_jobs=-1), X, y, test=(X, y), cv=3, **where)
+    assert found.test is not None
+    return [fold.history for fold in found.folds], found.test.history
+
+
+def test_workers_share_the_cores_and_map_the_rows() -> None:
+    folds, test = _probe(n_jobs=2)
+    share = share_of(2)
+    assert test["mapped"] == [True]  # the one fit that reads all of X
+    for found in [*folds, test]:
+        assert found["process"] != [os.getpid()]
+        assert set(found["blas"]) == {1}
+        assert set(found["openmp"]) <= {share}
+        assert max(found["n_jobs"]) == share
+        assert found["tensorflow"] == [share]
+
+
+def test_in_an_executor_every_fit_has_one_thread() -> None:
+    variables = dict(os.environ)
+    with ThreadPoolExecutor(2) as executor:
+        folds, _ = _probe(executor=executor)
+    for found in folds:
+        assert found["process"] == [os.getpid()]
+        assert set(found["blas"]) == {1}
+        assert set(found["openmp"]) <= {1}
+        assert found["n_jobs"][0] == 1
+    assert dict(os.environ) == variables
+
+
+def test_a_worker_that_cannot_see_the_rows_says_what_to_do(tmp_path: Path) -> None:
+    from mnist_models._shipment import Shipment, unpack
+
+    with pytest.raises(FileNotFoundError, match="Let TMPDIR name a folder that all workers share"):
+        unpack(Shipment("of another machine", 1, tmp_path / "rows"))
+
+
+def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    evaluate(DummyClassifier(), *numbered_rows(), n_jobs=2)
+    assert list(tmp_path.iterdir()) == []
