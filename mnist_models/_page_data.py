@@ -15,8 +15,8 @@ from mnist_models._page_images import Images
 from mnist_models._report.html import render
 from mnist_models._report.page import ClassFigures, Digits, History, ModelShown, Page
 
-_BLOCK_PIXELS = 2**20  # of one sheet: some 1,300 of MNIST's digits
-_MOST_IN_BLOCK = 1024
+# What is packed, or left out, together: so many digits, or fewer where they are large.
+_BLOCK_ROWS, _BLOCK_PIXELS = 1024, 2**20
 
 
 def write_page(
@@ -146,8 +146,6 @@ def _blocks(
     found: Sequence[Findings], classes: NDArray[Any], pictures: Images | None
 ) -> Iterator[Digits]:
     """All rows, what some model misread first, then what some model was least sure of."""
-    if not len(found[0].y_true):
-        return
     true = np.searchsorted(classes, found[0].y_true)
     read = [np.searchsorted(classes, each.y_pred) for each in found]
     order = [_display_order(each) for each in found]
@@ -156,7 +154,7 @@ def _blocks(
     # then by the best place that any model gives a row: what one shows first is left out last
     kept_first = np.lexsort((np.min(rank, axis=0), ~misread))
     pixels = 1 if pictures is None else pictures.shape[0] * pictures.shape[1]
-    step = max(1, min(_MOST_IN_BLOCK, _BLOCK_PIXELS // pixels))
+    step = max(1, min(_BLOCK_ROWS, _BLOCK_PIXELS // pixels))
     for start in range(0, len(true), step):
         rows = kept_first[start : start + step]
         yield Digits(

@@ -151,6 +151,25 @@ def test_a_history_that_diverged_is_drawn_as_far_as_it_goes(tmp_path: Path) -> N
     assert "nan" not in str(curve)
 
 
+@pytest.mark.parametrize("score", [float("nan"), float("-inf"), -1e-100, 1e100])
+def test_odd_scores_make_a_page_all_the_same(tmp_path: Path, score: float) -> None:
+    found = dataclasses.replace(made_up(), scoring="odd")
+    first = dataclasses.replace(found.folds[0], score=score)
+    for folds in ((first, *found.folds[1:]), (first,) * 3):
+        odd = dataclasses.replace(found, folds=folds)
+        text = written(odd, tmp_path / "report.html")
+        for attrs, _ in _Tree(text).all("circle"):
+            assert 0 <= float(str(attrs["cx"]).rstrip("%")) <= 100
+
+
+def test_large_pictures_are_packed_a_few_at_a_time(tmp_path: Path) -> None:
+    text = written(made_up(n=6), tmp_path / "report.html", drawn(6, side=600))
+    data = _data(text)
+    assert [block["count"] for block in data["blocks"]] == [2, 2, 2]
+    with Image.open(io.BytesIO(base64.b64decode(data["blocks"][0]["sheet"]))) as sheet:
+        assert sheet.size == (1200, 600)
+
+
 def test_out_of_fold_it_shows_every_fold(tmp_path: Path) -> None:
     found = made_up(tested=False)
     history = {"loss": [1.0, 0.5]}

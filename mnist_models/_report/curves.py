@@ -33,7 +33,7 @@ class Chart(NamedTuple):
 
 
 def fold_axis(models: Sequence[ModelShown]) -> Scale:
-    """One axis for the scores of all models.
+    """One axis for the scores of all models, as far as they are finite.
 
     Examples
     --------
@@ -41,12 +41,11 @@ def fold_axis(models: Sequence[ModelShown]) -> Scale:
     >>> fold_axis([model]).place(0.625)
     50.0
     """
-    return make_scale([score for model in models for score in model.cv_scores])
+    scores = [score for model in models for score in model.cv_scores if math.isfinite(score)]
+    return make_scale(scores or [0.0, 1.0])
 
 
-def learning_charts(
-    histories: Sequence[History],
-) -> list[Chart]:
+def learning_charts(histories: Sequence[History]) -> list[Chart]:
     """A chart for every quantity that was watched, its validation beside it.
 
     Parameters

@@ -16,18 +16,16 @@ LARGEST = 2_900_000  # bytes of the whole page, for any number of rows
 _HEATS = 20
 
 
-def render(
-    page: Page, blocks: Iterable[Digits] = (), image_shape: tuple[int, int] | None = None
-) -> str:
+def render(page: Page, blocks: Iterable[Digits], image_shape: tuple[int, int] | None) -> str:
     """The page as HTML.
 
     Parameters
     ----------
     page : Page
         What it shows.
-    blocks : iterable of Digits, default=()
+    blocks : iterable of Digits
         The digits to look at, the most important first; as many as fit are taken.
-    image_shape : tuple (height, width) of int, default=None
+    image_shape : tuple (height, width) of int, or None
         Of their pictures; None where there are none.
 
     Returns
@@ -35,8 +33,9 @@ def render(
     str
         At most ``LARGEST`` bytes in UTF-8, unless figures alone, of hundreds of classes, are more.
     """
-    template = _templates().get_template("report.html")
-    assets = {name: _asset(f"report.{name}") for name in ("css", "js")}
+    environment = _make_environment()
+    template = environment.get_template("report.html")
+    assets = {name: _asset(environment, f"report.{name}") for name in ("css", "js")}
 
     def fill(packed: list[Block]) -> str:
         n_packed = sum(block["count"] for block in packed)
@@ -59,7 +58,7 @@ def render(
     return fill(pack(blocks, LARGEST - len(fill([]).encode())))
 
 
-def _templates() -> Any:
+def _make_environment() -> Any:
     import jinja2
 
     environment = jinja2.Environment(
@@ -72,20 +71,20 @@ def _templates() -> Any:
     filters: dict[str, Callable[..., Any]] = {
         "heat": _heat,
         "percent": _percent,
-        "seconds": seconds,
         "short_seconds": _short_seconds,
         "bytes": _bytes,
         "zip": zip,
+        "is_finite": math.isfinite,
     }
     environment.filters.update(filters)
     return environment
 
 
-def _asset(name: str) -> Any:
+def _asset(environment: Any, name: str) -> Any:
     """A style sheet or script beside the template, as it is: it is ours, and holds no data."""
     import markupsafe
 
-    source, _, _ = _templates().loader.get_source(_templates(), name)
+    source, _, _ = environment.loader.get_source(environment, name)
     return markupsafe.Markup(source)
 
 

@@ -1,8 +1,9 @@
 """What the HTML page shows, as plain data."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, pstdev
+from statistics import fmean
 from typing import Any, TypeAlias
 
 ClassFigures: TypeAlias = tuple[str, float, float, float, int]
@@ -52,7 +53,7 @@ class ModelShown:
     @property
     def cv_std(self) -> float:
         """Their standard deviation, as NumPy has it."""
-        return pstdev(self.cv_scores)
+        return math.sqrt(fmean((score - self.cv_mean) ** 2 for score in self.cv_scores))
 
     @property
     def n_errors(self) -> int:

@@ -6,9 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 COLUMNS = 32
-_LEVELS = (
-    16  # what four bits hold; more cannot be told apart at this size, and cost half as much again
-)
+_LEVELS = 16  # four bits: at this size nobody tells more apart
 
 
 def sprite_sheet(images: NDArray[np.float32]) -> bytes:
@@ -22,16 +20,17 @@ def sprite_sheet(images: NDArray[np.float32]) -> bytes:
     Returns
     -------
     bytes
-        A PNG of 32·width by ceil(n / 32)·height pixels; what is left over of the last row is paper.
+        A PNG as high as it must be; what is left over of the last row is paper.
     """
     from PIL import Image
 
     n, height, width = images.shape
-    rows = -(-n // COLUMNS)
-    cells = np.zeros((rows * COLUMNS, height, width), dtype=np.uint8)
+    columns = min(n, COLUMNS)
+    rows = -(-n // columns)
+    cells = np.zeros((rows * columns, height, width), dtype=np.uint8)
     cells[:n] = np.rint(images * (_LEVELS - 1))
-    side_by_side = cells.reshape(rows, COLUMNS, height, width).swapaxes(1, 2)
-    sheet = Image.fromarray(side_by_side.reshape(rows * height, COLUMNS * width))
+    side_by_side = cells.reshape(rows, columns, height, width).swapaxes(1, 2)
+    sheet = Image.fromarray(side_by_side.reshape(rows * height, columns * width))
     sheet.putpalette(
         [255 - round(255 * ink / (_LEVELS - 1)) for ink in range(_LEVELS) for _ in "RGB"]
     )
