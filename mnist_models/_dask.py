@@ -1,7 +1,7 @@
 """Fits on a Dask cluster, which is an executor that can be sent the rows beforehand."""
 
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ class OnDask(Somebodys):
             return 1
 
     def _hand_over(self, task: Task, hold: Hold) -> Future[Outcome]:
+        if self._client.status != "running":
+            raise BrokenExecutor(f"the Dask client is {self._client.status}")
         # if every worker that had the rows has died, nobody has them any more
         if self._rows is None or self._rows.status != "finished":
             (self._rows,) = self._client.scatter([self._data], broadcast=True, hash=False)
