@@ -29,18 +29,18 @@ from mnist_models.reproduction import reproduce
 
 def run_compare(options: Namespace) -> int:
     """Evaluate several models; print the table and the best one's report."""
-    comparison = _compare(options, options.models)
+    comparison, images = _compare(options, options.models)
     print(comparison.to_json() if options.json else comparison)
-    _write_plots(comparison, options.plots)
+    _write_plots(comparison, images, options.plots)
     return 0
 
 
 def run_evaluate(options: Namespace) -> int:
     """Evaluate one model; print its report."""
-    comparison = _compare(options, [options.model])
+    comparison, images = _compare(options, [options.model])
     evaluation = comparison[options.model]
     print(evaluation.to_json() if options.json else evaluation)
-    _write_plots(comparison, options.plots)
+    _write_plots(comparison, images, options.plots)
     return 0
 
 
@@ -51,7 +51,7 @@ def run_reproduce(options: Namespace) -> int:
     _load_tensorflow()
     found = reproduce(data, random_state=options.seed)
     print(json.dumps(found.to_dict()) if options.json else found)
-    _write_plots(found.comparison, options.plots)
+    _write_plots(found.comparison, data[1], options.plots)
     return 1 if found.missed else 0
 
 
@@ -142,7 +142,8 @@ def load_data(name: str) -> ImageDataset:
     return ImageDataset(data, target, train.image_shape, folder.resolve().name, len(train))
 
 
-def _compare(options: Namespace, names: list[str]) -> Comparison:
+def _compare(options: Namespace, names: list[str]) -> tuple[Comparison, NDArray[np.uint8]]:
+    """The comparison, and the test images it reports on."""
     _make_folder(options.plots)
     dataset = load_data(options.data)
     # a folder's own test set is its test set; MNIST's and the sample's is the report's
@@ -155,7 +156,7 @@ def _compare(options: Namespace, names: list[str]) -> Comparison:
     }
     if "forest" in models:
         models["forest"].set_params(classify__n_jobs=-1)  # the others use every core unasked
-    return compare(
+    comparison = compare(
         models,
         X_train,
         y_train,
@@ -163,6 +164,7 @@ def _compare(options: Namespace, names: list[str]) -> Comparison:
         cv=options.cv,
         random_state=options.seed,
     )
+    return comparison, X_test
 
 
 def _check_scale(path: Path, pixels: NDArray[Any], model: Any) -> None:
@@ -186,13 +188,25 @@ def _make_folder(folder: Path | None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def _write_plots(comparison: Comparison, folder: Path | None) -> None:
+def _write_plots(comparison: Comparison, images: NDArray[Any], folder: Path | None) -> None:
+    """A PNG of every picture there is; ``images`` are those of the test set."""
     if folder is None:
         return
     for name, evaluation in comparison.items():
-        axes = evaluation.plot_confusion_matrix()
-        with atomic_writer(folder / f"{name}-confusion-matrix.png") as file:
-            axes.figure.savefig(file, format="png", dpi=150)  # type: ignore[union-attr]
+        _write_png(evaluation.plot_confusion_matrix(), folder / f"{name}-confusion-matrix.png")
+        _write_png(evaluation.plot_errors(images), folder / f"{name}-errors.png")
+        _write_png(evaluation.plot_calibration(), folder / f"{name}-calibration.png")
+        _write_png(evaluation.plot_roc(), folder / f"{name}-roc.png")
+        _write_png(evaluation.plot_precision_recall(), folder / f"{name}-precision-recall.png")
+        if evaluation.test and evaluation.test.history:
+            _write_png(evaluation.plot_learning_curve(), folder / f"{name}-learning-curve.png")
+    if len(comparison) > 1:
+        _write_png(comparison.plot_cv_scores(), folder / "cv-scores.png")
+
+
+def _write_png(axes: Any, path: Path) -> None:
+    with atomic_writer(path) as file:
+        axes.figure.savefig(file, format="png", dpi=150)
 
 
 def _load_tensorflow() -> None:

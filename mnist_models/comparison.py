@@ -1,9 +1,9 @@
 """Several models on the same folds: who is best, and how surely."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy import stats
@@ -11,6 +11,9 @@ from scipy import stats
 from mnist_models._names import check_name
 from mnist_models._report import text
 from mnist_models.results import FORMAT, Evaluation
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,55 @@ class Comparison(Mapping[str, Evaluation]):
             return PairedTest(mean, np.copysign(np.inf, mean) if certain else 0.0, 1.0 - certain)
         t = mean / error
         return PairedTest(mean, float(t), float(2 * stats.t.sf(abs(t), df=k - 1)))
+
+    def plot_cv_scores(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw every fold's score of every model, the best on top, the means marked.
+
+        A light line goes through the points of the same fold: lines that hardly cross show that one
+        model is ahead in every fold.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw. None: on a new figure, which is ``ax.figure`` of the result.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from mnist_models._report.fold_scores import plot_fold_scores
+
+        scores = {name: self[name].cv_scores for name in self.ranking()}
+        return plot_fold_scores(scores, self[self.best].scoring, ax)
+
+    def plot_confusion_matrices(
+        self, first: str, second: str, axes: "Sequence[Axes] | None" = None
+    ) -> "tuple[Axes, Axes]":
+        """Draw two models' confusion matrices side by side, in the same colours.
+
+        Parameters
+        ----------
+        first, second : str
+            Two of the names.
+        axes : sequence of two matplotlib.axes.Axes, default=None
+            Where to draw. None: on a new figure, which is ``figure`` of either.
+
+        Returns
+        -------
+        tuple of two matplotlib.axes.Axes
+
+        Raises
+        ------
+        ValueError
+            If there is no model of that name, or axes are not two.
+        """
+        from mnist_models._report.matrices import plot_confusion_matrices
+
+        for name in (first, second):
+            check_name(name, self, "model")
+        if axes is not None and len(axes) != 2:
+            raise ValueError(f"axes must be two, one for each matrix. Got {len(axes)} instead.")
+        return plot_confusion_matrices(self[first]._matrix(), self[second]._matrix(), axes)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain data, ready for JSON.
