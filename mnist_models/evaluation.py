@@ -1,6 +1,6 @@
 """Evaluate one model, or several on the same folds. Every fold is fitted once."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.parallel import Parallel, delayed
 
+from mnist_models import _preflight
 from mnist_models._evaluation_input import CV, Folds, check_data, check_models, make_folds
 from mnist_models._fitting import Data, Outcome, Scoring, Task, final_estimator, fit_and_predict
 from mnist_models._progress import progress_bar
@@ -27,6 +28,7 @@ def evaluate(
     random_state: int | np.random.RandomState | None = 0,
     n_jobs: int | None = None,
     progress: bool | None = None,
+    ignore: Sequence[str] = (),
 ) -> Evaluation:
     """Cross-validate a classifier, keeping what each fold predicted; then test it.
 
@@ -55,6 +57,9 @@ def evaluate(
         Fits at a time, in processes of joblib's; None is 1, -1 one for each core.
     progress : bool, default=None
         Show a progress bar on standard error; None: if that is a terminal.
+    ignore : sequence of str, default=()
+        Warnings to leave out: ``"many-classes"``, ``"few-rows"``, ``"class-missing"``,
+        ``"unstratified-folds"``, ``"duplicate-rows"``, ``"scaled-outside"``, ``"unseeded"``.
 
     Returns
     -------
@@ -66,6 +71,12 @@ def evaluate(
         If the model is not a classifier.
     ValueError
         If X, y, the test set or the folds do not fit together.
+
+    Warns
+    -----
+    PreflightWarning
+        Before the first fit, if something would mislead: for each finding its name, what was found
+        and the remedy.
 
     See Also
     --------
@@ -94,6 +105,7 @@ def evaluate(
         random_state=random_state,
         n_jobs=n_jobs,
         progress=progress,
+        ignore=ignore,
     )
     return comparison[name]
 
@@ -109,6 +121,7 @@ def compare(
     random_state: int | np.random.RandomState | None = 0,
     n_jobs: int | None = None,
     progress: bool | None = None,
+    ignore: Sequence[str] = (),
 ) -> Comparison:
     """Evaluate several classifiers on the same folds.
 
@@ -116,7 +129,7 @@ def compare(
     ----------
     models : dict of str to classifier
         The models and what to call them.
-    X, y, test, cv, scoring, random_state, n_jobs, progress
+    X, y, test, cv, scoring, random_state, n_jobs, progress, ignore
         As for :func:`evaluate`.
 
     Returns
@@ -143,6 +156,7 @@ def compare(
     check_models(models, scoring)
     data = check_data(X, y, test)
     folds = make_folds(data, cv, random_state)
+    _preflight.check(models, data, folds, ignore)
     tasks = _make_tasks(models, folds, test is not None, scoring)
     outcomes = list(_run(tasks, data, n_jobs, progress))
     origin = Provenance(

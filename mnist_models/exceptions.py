@@ -1,4 +1,4 @@
-"""The few errors a caller may want to catch.
+"""The few errors a caller may want to catch, and a warning.
 
 ::
 
@@ -7,6 +7,8 @@
      +- ModelFormatError         a file is not a model this library saved
     OSError
      +- DatasetUnavailableError  MNIST is neither at hand nor to be had
+    UserWarning
+     +- PreflightWarning         an evaluation would mislead
 
 Everything else is the ``ValueError`` or ``TypeError`` that scikit-learn raises in the same place.
 """
@@ -22,3 +24,11 @@ class DatasetUnavailableError(OSError):
 
 class ModelFormatError(ValueError):
     """A file is not a model saved by :func:`mnist_models.save_model`, or it was damaged since."""
+
+
+class PreflightWarning(UserWarning):
+    """Something about models, data or folds would mislead: said before the first fit.
+
+    The message begins with the name of the finding, as in ``[duplicate-rows]``. By that name it is
+    silenced: with ``ignore=`` of :func:`mnist_models.evaluate`, or by a filter of :mod:`warnings`.
+    """

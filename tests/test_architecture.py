@@ -68,6 +68,7 @@ ORDER = [
     "_provenance",
     "_fitting",
     "_evaluation_input",
+    "_preflight",
     "evaluation",
     "_part_checks",
     "_transformer_parts",
