@@ -68,6 +68,8 @@ ORDER = [
     "_provenance",
     "_fitting",
     "_evaluation_input",
+    "_preflight_folds",
+    "_preflight_rows",
     "_preflight",
     "evaluation",
     "_part_checks",

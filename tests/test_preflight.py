@@ -36,8 +36,9 @@ from mnist_models import (
     make_model,
     make_preprocessor,
 )
-from mnist_models import _preflight as preflight
 from mnist_models._evaluation_input import check_data, make_folds
+from mnist_models._preflight import checks
+from mnist_models._preflight_folds import unstratified
 from mnist_models.exceptions import PreflightWarning
 
 from .conftest import Split, quick_model
@@ -147,8 +148,10 @@ def test_what_misleads_is_said_once_at_the_callers_line_and_silenced_by_name(
 
 
 def test_every_check_has_its_case_and_stands_in_the_documentation() -> None:
-    assert {name for name, _, _ in MISLEADING} == set(preflight.CHECKS)
-    for name in preflight.CHECKS:
+    data = check_data(*_noise(), None)
+    names = set(checks({}, data, make_folds(data, 5, 0)))
+    assert {name for name, _, _ in MISLEADING} == names
+    for name in names:
         assert f'``"{name}"``' in str(evaluate.__doc__)
 
 
@@ -195,8 +198,8 @@ def test_unseeded_fits_differ_and_seeded_ones_do_not() -> None:
 def _found(X: Any, y: Any, *, model: Any = NEAREST, cv: Any = 5, test: Any = None) -> list[str]:
     """The names of what is found."""
     data = check_data(X, y, test)
-    flight = preflight.Flight({"model": model}, data, make_folds(data, cv, 0))
-    return [name for name, look in preflight.CHECKS.items() if look(flight)]
+    looks = checks({"model": model}, data, make_folds(data, cv, 0))
+    return [name for name, look in looks.items() if look()]
 
 
 @pytest.mark.parametrize("recipe", ["report", "accurate"])
@@ -231,8 +234,7 @@ def test_small_unstratified_folds_are_fine_in_a_thousand_orders() -> None:
     folds = make_folds(data, KFold(10), 0)
     alarms = 0
     for _ in range(1000):
-        flight = preflight.Flight({}, data._replace(y=rng.permutation(data.y)), folds)
-        alarms += preflight._unstratified(flight) is not None
+        alarms += unstratified(rng.permutation(data.y), folds) is not None
     assert alarms <= 1
 
 
