@@ -31,7 +31,7 @@ def run_compare(options: Namespace) -> int:
     """Evaluate several models; print the table and the best one's report."""
     comparison, images = _compare(options, options.models)
     print(comparison.to_json() if options.json else comparison)
-    _write_plots(comparison, options.plots)
+    _write_plots(comparison, images, options.plots)
     if options.html is not None:
         comparison.to_html(options.html, images)
     return 0
@@ -42,7 +42,7 @@ def run_evaluate(options: Namespace) -> int:
     comparison, images = _compare(options, [options.model])
     evaluation = comparison[options.model]
     print(evaluation.to_json() if options.json else evaluation)
-    _write_plots(comparison, options.plots)
+    _write_plots(comparison, images, options.plots)
     if options.html is not None:
         evaluation.to_html(options.html, images)
     return 0
@@ -55,7 +55,7 @@ def run_reproduce(options: Namespace) -> int:
     _load_tensorflow()
     found = reproduce(data, random_state=options.seed)
     print(json.dumps(found.to_dict()) if options.json else found)
-    _write_plots(found.comparison, options.plots)
+    _write_plots(found.comparison, data[1], options.plots)
     return 1 if found.missed else 0
 
 
@@ -198,13 +198,25 @@ def _check_file(option: str, path: Path | None) -> None:
         raise ValueError(f"{option} must be a file in a folder that exists. Got {path}.")
 
 
-def _write_plots(comparison: Comparison, folder: Path | None) -> None:
+def _write_plots(comparison: Comparison, images: NDArray[Any], folder: Path | None) -> None:
+    """A PNG of every picture there is; ``images`` are those of the test set."""
     if folder is None:
         return
     for name, evaluation in comparison.items():
-        axes = evaluation.plot_confusion_matrix()
-        with atomic_writer(folder / f"{name}-confusion-matrix.png") as file:
-            axes.figure.savefig(file, format="png", dpi=150)  # type: ignore[union-attr]
+        _write_png(evaluation.plot_confusion_matrix(), folder / f"{name}-confusion-matrix.png")
+        _write_png(evaluation.plot_errors(images), folder / f"{name}-errors.png")
+        _write_png(evaluation.plot_calibration(), folder / f"{name}-calibration.png")
+        _write_png(evaluation.plot_roc(), folder / f"{name}-roc.png")
+        _write_png(evaluation.plot_precision_recall(), folder / f"{name}-precision-recall.png")
+        if evaluation.test and evaluation.test.history:
+            _write_png(evaluation.plot_learning_curve(), folder / f"{name}-learning-curve.png")
+    if len(comparison) > 1:
+        _write_png(comparison.plot_cv_scores(), folder / "cv-scores.png")
+
+
+def _write_png(axes: Any, path: Path) -> None:
+    with atomic_writer(path) as file:
+        axes.figure.savefig(file, format="png", dpi=150)
 
 
 def _load_tensorflow() -> None:

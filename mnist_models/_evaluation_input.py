@@ -1,5 +1,6 @@
 """What evaluate is given: checked, and the folds made."""
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, TypeAlias
@@ -58,10 +59,12 @@ def make_folds(data: Data, cv: CV, random_state: int | np.random.RandomState | N
     """Folds that test every row once; an int for ``cv`` makes them stratified and shuffled."""
     if isinstance(cv, int | np.integer):
         cv = StratifiedKFold(cv, shuffle=True, random_state=random_state)
-    folds = [
-        (np.asarray(train), np.asarray(held_out))
-        for train, held_out in check_cv(cv, data.y, classifier=True).split(data.X, data.y)
-    ]
+    with warnings.catch_warnings():  # _preflight tells of this, with a name and a remedy
+        warnings.filterwarnings("ignore", "The least populated class in y has only", UserWarning)
+        folds = [
+            (np.asarray(train), np.asarray(held_out))
+            for train, held_out in check_cv(cv, data.y, classifier=True).split(data.X, data.y)
+        ]
     tested = np.sort(np.concatenate([[], *(held_out for _, held_out in folds)]))
     n_rows = len(data.y)
     if not np.array_equal(tested, np.arange(n_rows)):

@@ -1,7 +1,7 @@
-"""A name from a short list, or an error that guesses which one was meant."""
+"""Names in messages: one from a short list, or a guess which was meant; the first of a long one."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def check_name(name: object, known: Iterable[str], what: str) -> None:
@@ -21,3 +21,15 @@ def check_name(name: object, known: Iterable[str], what: str) -> None:
     hint = f" Did you mean {near[0]!r}?" if near else ""
     names = ", ".join(repr(each) for each in known)
     raise ValueError(f"{what} must be one of {names}. Got {name!r} instead.{hint}")
+
+
+def some(things: Sequence[object]) -> str:
+    """The first five, and how many more.
+
+    Examples
+    --------
+    >>> some("abcdefg")
+    'a, b, c, d, e and 2 more'
+    """
+    shown = ", ".join(str(thing) for thing in things[:5])
+    return shown if len(things) <= 5 else f"{shown} and {len(things) - 5} more"

@@ -1,11 +1,19 @@
 """The pictures of an evaluation."""
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from mnist_models._findings import Findings
+from mnist_models._names import check_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from mnist_models._report.curves import OneVersusRest
+    from mnist_models._report.matrices import Matrix
 
 
 class Pictured(Findings):
@@ -13,6 +21,8 @@ class Pictured(Findings):
 
     def plot_confusion_matrix(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the confusion matrix: counts and row percents, coloured by row percent.
+
+        With more than 12 classes the counts alone stand in the cells.
 
         Parameters
         ----------
@@ -23,9 +33,229 @@ class Pictured(Findings):
         -------
         matplotlib.axes.Axes
         """
-        from mnist_models._report import plots
+        from mnist_models._report.matrices import plot_confusion_matrix
 
+        return plot_confusion_matrix(self._matrix(), ax)
+
+    def plot_errors(
+        self,
+        images: ArrayLike,
+        *,
+        true: Any = None,
+        predicted: Any = None,
+        n: int = 24,
+        ax: "Axes | None" = None,
+    ) -> "Axes":
+        """Draw digits that were misread, the most confidently wrong first.
+
+        Below each stands what it is → what it was taken for, and the probability that the model
+        gave that.
+
+        Parameters
+        ----------
+        images : array-like, shape (n_reported, height, width) or (n_reported, n_pixels)
+            The rows reported on, all of them: X_test if there was a test set, otherwise X. Rows of
+            pixels must be square images.
+        true, predicted : label, default=None
+            Only digits of this class, only those taken for that one.
+        n : int, default=24
+            How many at the most.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw. None: on a new figure, which is ``ax.figure`` of the result.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            Without probabilities, the digits are in the order of their rows.
+
+        Raises
+        ------
+        ValueError
+            If the images are not those of the rows reported on, n is below 1, or a label is not
+            one of ``classes``.
+        """
+        from mnist_models._report.gallery import Misread, plot_gallery
+
+        if n < 1:
+            raise ValueError(f"n must be at least 1. Got {n!r} instead.")
+        digits, rows, chances = self._as_images(images), self.errors(true, predicted), None
+        if self.probabilities is not None:
+            chances = self._confidence()
+            rows = rows[np.argsort(-chances[rows], kind="stable")]
+        gallery = [
+            Misread(
+                digits[row],
+                str(self.y_true[row]),
+                str(self.y_pred[row]),
+                None if chances is None else float(chances[row]),
+            )
+            for row in rows[:n]
+        ]
+        order = "in the order of rows" if chances is None else "the most confidently wrong first"
+        title = f"{self.model_name}: {len(gallery)} of {len(rows)} misread\n{order}"
+        return plot_gallery(gallery, title, ax)
+
+    def plot_learning_curve(self, metric: str = "loss", ax: "Axes | None" = None) -> "Axes":
+        """Draw how training and validation went from epoch to epoch, the best one marked.
+
+        Of the fit on all of X if there was a test set, otherwise of every fold.
+
+        Parameters
+        ----------
+        metric : str, default="loss"
+            A key of the history: ``"loss"`` or ``"accuracy"`` for SequentialClassifier.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw. None: on a new figure, which is ``ax.figure`` of the result.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        ValueError
+            If the model keeps no history, or none of this metric.
+        """
+        from mnist_models._report.learning import Course, plot_learning_curve
+
+        fits = self.folds if self.test is None else (self.test,)
+        known = [(fit.history, fit.best_epoch) for fit in fits if fit.history]
+        if not known:
+            raise ValueError(
+                f"A learning curve needs the history of a training, and {self.model_name} keeps "
+                "none. Evaluate a model with history_, such as SequentialClassifier."
+            )
+        names = {name.removeprefix("val_") for history, _ in known for name in history}
+        check_name(metric, sorted(names), "metric")
+        courses = [
+            Course(history[metric], history.get(f"val_{metric}"), best) for history, best in known
+        ]
+        fitted = "fitted on all rows" if self.test else f"{len(courses)} folds"
+        return plot_learning_curve(courses, metric, f"{self.model_name}, {fitted}", ax)
+
+    def plot_calibration(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw how often the model is right when it is so sure: a reliability diagram.
+
+        Rows are binned by the probability of the class predicted, in ten bins of equal width. The
+        expected calibration error is the distance between accuracy and mean probability, averaged
+        over the bins by their rows.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw. None: on a new figure, which is ``ax.figure`` of the result.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        ValueError
+            If the model has no ``predict_proba``.
+
+        References
+        ----------
+        M. Pakdaman Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining Well Calibrated
+        Probabilities Using Bayesian Binning", AAAI 2015 (the error). C. Guo, G. Pleiss, Y. Sun and
+        K. Q. Weinberger, "On Calibration of Modern Neural Networks", ICML 2017 (of the class
+        predicted, for several classes).
+        """
+        from mnist_models._report.calibration import plot_calibration
+
+        right = self.y_true == self.y_pred
+        return plot_calibration(self._confidence(), right, self._title("calibration"), ax)
+
+    def plot_roc(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the ROC curve of each class against the rest, and their average.
+
+        The legend tells the area under each (AUC); the average's is the classes' mean. Of more
+        than 12 classes it names the six worst.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw. None: on a new figure, which is ``ax.figure`` of the result.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            A class without rows has no curve; the legend says so.
+
+        Raises
+        ------
+        ValueError
+            If the model has no ``predict_proba``, or all rows are of one class.
+        """
+        from mnist_models._report.curves import plot_roc
+
+        return plot_roc(self._one_versus_rest("ROC"), ax)
+
+    def plot_precision_recall(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw precision over recall for each class against the rest, and their average.
+
+        The legend tells the average precision (AP) of each; the average's is the classes' mean. Of
+        more than 12 classes it names the six worst.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw. None: on a new figure, which is ``ax.figure`` of the result.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            A class without rows has no curve; the legend says so.
+
+        Raises
+        ------
+        ValueError
+            If the model has no ``predict_proba``, or all rows are of one class.
+        """
+        from mnist_models._report.curves import plot_precision_recall
+
+        return plot_precision_recall(self._one_versus_rest("precision and recall"), ax)
+
+    def _matrix(self) -> "Matrix":
+        from mnist_models._report.matrices import Matrix
+
+        title = self._title(f"accuracy {self.accuracy:.4f}")
+        return Matrix(self.confusion_matrix, [str(label) for label in self.classes], title)
+
+    def _title(self, subject: str) -> str:
         rows = "the test set" if self.test is not None else "rows out of fold"
-        title = f"{self.model_name} on {rows}: accuracy {self.accuracy:.4f}"
+        return f"{self.model_name} on {rows}: {subject}"
+
+    def _chances(self) -> NDArray[np.float32]:
+        if self.probabilities is None:
+            raise ValueError(
+                f"This picture is of probabilities, and {self.model_name} gives none. Evaluate a "
+                "model with predict_proba, such as CalibratedClassifierCV around this one."
+            )
+        return self.probabilities
+
+    def _confidence(self) -> NDArray[np.float32]:
+        """The probability that each row's predicted class was given, shape (n_reported,)."""
+        columns = np.searchsorted(self.classes, self.y_pred)
+        return self._chances()[np.arange(len(columns)), columns]
+
+    def _one_versus_rest(self, subject: str) -> "OneVersusRest":
+        from mnist_models._report.curves import OneVersusRest
+
+        truth = self.y_true[:, None] == self.classes
         labels = [str(label) for label in self.classes]
-        return plots.plot_confusion_matrix(self.confusion_matrix, labels, title, ax)
+        return OneVersusRest(truth, self._chances(), labels, self._title(subject))
+
+    def _as_images(self, images: ArrayLike) -> NDArray[Any]:
+        """One image for each row reported on, shape (n_reported, height, width)."""
+        digits = np.asarray(images)
+        side = math.isqrt(digits.shape[1]) if digits.ndim == 2 else 0
+        if digits.ndim == 2 and side * side == digits.shape[1]:
+            digits = digits.reshape(-1, side, side)
+        if digits.ndim != 3 or len(digits) != len(self.y_true):
+            of = "X_test" if self.test is not None else "X"
+            raise ValueError(
+                f"images must be those of {of}: {len(self.y_true)} of them, of shape (n, height, "
+                f"width), or square ones as rows of pixels. Got shape {digits.shape} instead."
+            )
+        return digits

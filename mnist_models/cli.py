@@ -174,7 +174,10 @@ def _add_data_options(command: argparse.ArgumentParser) -> None:
 def _add_output_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print JSON instead of tables")
     command.add_argument(
-        "--plots", type=Path, metavar="FOLDER", help="write confusion matrices there as PNG"
+        "--plots",
+        type=Path,
+        metavar="FOLDER",
+        help="write pictures there: matrices, errors, curves",
     )
 
 

@@ -1,7 +1,7 @@
 """Several models on the same folds: who is best, and how surely."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
@@ -10,6 +10,7 @@ import numpy as np
 
 from mnist_models._exports import make_frame
 from mnist_models._findings import fold_sizes
+from mnist_models._names import check_name
 from mnist_models._report import text
 from mnist_models._report.verdicts import wrapped
 from mnist_models.results import FORMAT, Evaluation
@@ -17,6 +18,7 @@ from mnist_models.significance import Significance, compare_pairs
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -96,6 +98,55 @@ class Comparison(Mapping[str, Evaluation]):
             If the level is not a share.
         """
         return compare_pairs({name: self[name] for name in self.ranking()}, level)
+
+    def plot_cv_scores(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw every fold's score of every model, the best on top, the means marked.
+
+        A light line goes through the points of the same fold: lines that hardly cross show that one
+        model is ahead in every fold.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw. None: on a new figure, which is ``ax.figure`` of the result.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from mnist_models._report.fold_scores import plot_fold_scores
+
+        scores = {name: self[name].cv_scores for name in self.ranking()}
+        return plot_fold_scores(scores, self[self.best].scoring, ax)
+
+    def plot_confusion_matrices(
+        self, first: str, second: str, axes: "Sequence[Axes] | None" = None
+    ) -> "tuple[Axes, Axes]":
+        """Draw two models' confusion matrices side by side, in the same colours.
+
+        Parameters
+        ----------
+        first, second : str
+            Two of the names.
+        axes : sequence of two matplotlib.axes.Axes, default=None
+            Where to draw. None: on a new figure, which is ``figure`` of either.
+
+        Returns
+        -------
+        tuple of two matplotlib.axes.Axes
+
+        Raises
+        ------
+        ValueError
+            If there is no model of that name, or axes are not two.
+        """
+        from mnist_models._report.matrices import plot_confusion_matrices
+
+        for name in (first, second):
+            check_name(name, self, "model")
+        if axes is not None and len(axes) != 2:
+            raise ValueError(f"axes must be two, one for each matrix. Got {len(axes)} instead.")
+        return plot_confusion_matrices(self[first]._matrix(), self[second]._matrix(), axes)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain data, ready for JSON.

@@ -1,6 +1,6 @@
 """Evaluate one model, or several on the same folds. Every fold is fitted once."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, replace
 from functools import partial
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mnist_models import _preflight
 from mnist_models._checkpoint import Checkpoint, open_checkpoint
 from mnist_models._engine import Asked, Hearing, Lost, make_fits
 from mnist_models._evaluation_input import (
@@ -45,6 +46,7 @@ def evaluate(
     timeout: float | None = None,
     checkpoint: str | PathLike[str] | None = None,
     progress: bool | Callable[[Step], None] | None = None,
+    ignore: Sequence[str] = (),
 ) -> Evaluation:
     """Cross-validate a classifier, keeping what each fold predicted; then test it.
 
@@ -84,6 +86,9 @@ def evaluate(
     progress : bool or callable, default=None
         Show how far it is on standard error; None: if that is a terminal. A callable is called
         instead, with a :class:`mnist_models.Step` for whatever happens.
+    ignore : sequence of str, default=()
+        Warnings to leave out: ``"many-classes"``, ``"few-rows"``, ``"class-missing"``,
+        ``"unstratified-folds"``, ``"duplicate-rows"``, ``"scaled-outside"``, ``"unseeded"``.
 
     Returns
     -------
@@ -100,6 +105,12 @@ def evaluate(
     WorkerLostError
         If a worker died twice on the same fit, or a fit took longer than ``timeout``. All others
         are finished first.
+
+    Warns
+    -----
+    PreflightWarning
+        Before the first fit, if something would mislead: for each finding its name, what was found
+        and the remedy.
 
     See Also
     --------
@@ -133,6 +144,7 @@ def evaluate(
         timeout=timeout,
         checkpoint=checkpoint,
         progress=progress,
+        ignore=ignore,
     )
     return comparison[name]
 
@@ -151,6 +163,7 @@ def compare(
     timeout: float | None = None,
     checkpoint: str | PathLike[str] | None = None,
     progress: bool | Callable[[Step], None] | None = None,
+    ignore: Sequence[str] = (),
 ) -> Comparison:
     """Evaluate several classifiers on the same folds.
 
@@ -158,7 +171,7 @@ def compare(
     ----------
     models : dict of str to classifier
         The models and what to call them.
-    X, y, test, cv, scoring, random_state, n_jobs, executor, timeout, checkpoint, progress
+    X, y, test, cv, scoring, random_state, n_jobs, executor, timeout, checkpoint, progress, ignore
         As for :func:`evaluate`.
 
     Returns
@@ -188,6 +201,7 @@ def compare(
     asked = check_asked(n_jobs, executor, timeout)
     data = check_data(X, y, test)
     folds = make_folds(data, cv, random_state)
+    _preflight.check(models, data, folds, ignore)
     tasks = _make_tasks(models, folds, test is not None, scoring)
     score_name = scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
     origins = _origins(models, data, folds, random_state)

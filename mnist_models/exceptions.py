@@ -1,4 +1,4 @@
-"""The few errors a caller may want to catch.
+"""The few errors a caller may want to catch, and a warning.
 
 ::
 
@@ -11,6 +11,8 @@
      +- WorkerLostError          fits were lost with the workers that made them
     OSError
      +- DatasetUnavailableError  MNIST is neither at hand nor to be had
+    UserWarning
+     +- PreflightWarning         an evaluation would mislead
 
 Everything else is the ``ValueError`` or ``TypeError`` that scikit-learn raises in the same place.
 """
@@ -55,3 +57,11 @@ class WorkerLostError(RuntimeError):
         super().__init__(message)
         self.lost = lost
         self.finished = finished
+
+
+class PreflightWarning(UserWarning):
+    """Something about models, data or folds would mislead: said before the first fit.
+
+    The message begins with the name of the finding, as in ``[duplicate-rows]``. By that name it is
+    silenced: with ``ignore=`` of :func:`mnist_models.evaluate`, or by a filter of :mod:`warnings`.
+    """

@@ -60,13 +60,27 @@ def test_compare_shows_the_table_and_the_best_report(capsys: Capture, folder: Pa
 
 
 def test_compare_gives_json_and_pictures(capsys: Capture, folder: Path, tmp_path: Path) -> None:
-    words = ("--models", "logistic", "--data", folder, "--cv", 2, "--json", "--plots", tmp_path)
+    models = ("logistic", "forest")
+    words = ("--models", *models, "--data", folder, "--cv", 2, "--json", "--plots", tmp_path)
     code, out, _ = _run(capsys, "compare", *words)
     assert code == 0
-    assert list(Comparison.from_dict(json.loads(out))) == ["logistic"]
-    with Image.open(tmp_path / "logistic-confusion-matrix.png") as picture:
-        assert picture.format == "PNG"
-        assert picture.width > 500
+    assert tuple(Comparison.from_dict(json.loads(out))) == models
+    kinds = ("calibration", "confusion-matrix", "errors", "precision-recall", "roc")
+    names = [f"{model}-{kind}.png" for model in models for kind in kinds]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["cv-scores.png", *names])
+    for name in names:
+        with Image.open(tmp_path / name) as picture:
+            assert picture.format == "PNG"
+            assert picture.width > 500
+
+
+def test_a_networks_learning_curve_is_among_the_pictures(
+    capsys: Capture, folder: Path, tmp_path: Path
+) -> None:
+    words = ("evaluate", "network", "--data", folder, "--cv", 2, "--plots", tmp_path)
+    assert _run(capsys, *words)[0] == 0
+    assert (tmp_path / "network-learning-curve.png").stat().st_size > 10_000
+    assert not (tmp_path / "cv-scores.png").exists()  # of one model there is nothing to compare
 
 
 @pytest.mark.parametrize("words", [("compare", "--models", "logistic"), ("evaluate", "logistic")])

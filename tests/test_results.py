@@ -119,27 +119,6 @@ def test_markdown_escapes_what_is_hostile_in_a_label() -> None:
     assert "| class | precision | recall | f1-score | support |" in markdown
 
 
-def test_a_confusion_matrix_is_drawn_without_pyplots_state() -> None:
-    import matplotlib as mpl
-    import matplotlib.pyplot as plt
-
-    mpl.get_backend()  # settles the one setting that is chosen late
-    settings = mpl.rcParams.copy()
-    axes = _evaluation().plot_confusion_matrix()
-    texts = [text.get_text() for text in axes.texts]
-    assert texts == ["2\n66.7%", "1\n33.3%", "", "1\n50.0%", "1\n50.0%", "", "", "", "1\n100%"]
-    assert plt.get_fignums() == []
-    assert mpl.rcParams == settings
-    assert axes.get_xlabel() == "predicted"
-
-
-def test_a_confusion_matrix_is_drawn_where_it_is_told() -> None:
-    from matplotlib.figure import Figure
-
-    axes = Figure().subplots()
-    assert _evaluation().plot_confusion_matrix(ax=axes) is axes
-
-
 # -- comparisons -----------------------------------------------------------------------------------
 
 

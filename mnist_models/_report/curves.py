@@ -1,111 +1,216 @@
-"""Pictures made of plain numbers: folds on one axis, learning curves."""
+"""One class against the rest: ROC and precision-recall curves."""
 
-import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from mnist_models._report.page import History, ModelShown
-from mnist_models._report.scales import Scale, make_scale
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
 
+from mnist_models._report.axes import COLOURS, GREY, LIGHT_GREY, SMALL, finish, new_axes, short
 
-class Line(NamedTuple):
-    """One series of a chart; places are in percent of the chart, y from the top."""
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-    whose: str
-    part: str
-    points: str
-    best: tuple[float, float, str] | None
-
-
-class Chart(NamedTuple):
-    """One quantity over the epochs."""
-
-    name: str
-    x: Scale
-    y: Scale
-    lines: list[Line]
-
-    @property
-    def told(self) -> str:
-        """The best epoch in words, where there is one to tell of."""
-        told = {line.best[2] for line in self.lines if line.best and line.part == "validation"}
-        return f" · {told.pop()}" if len(told) == 1 else ""
+_GRID = np.linspace(0, 1, 1001)
+_LOOKS: list[dict[str, Any]] = [
+    {"color": colour, "linestyle": dashes} for dashes in ("-", (0, (4, 1.5))) for colour in COLOURS
+]
+_MOST_NAMED = len(_LOOKS)  # of more classes, the worst are named
+_UNNAMED: dict[str, Any] = {"color": LIGHT_GREY, "linewidth": 0.8, "zorder": 1, "label": "_"}
+_FINE = 1 / 1000  # a tenth of an inch is 20 of these, a hundredth in the magnified corner
+_GOOD = 0.95  # from this area on, the curves are one line in the corner, which is magnified
 
 
-def fold_axis(models: Sequence[ModelShown]) -> Scale:
-    """One axis for the scores of all models, as far as they are finite.
+class OneVersusRest(NamedTuple):
+    """What is drawn.
 
-    Examples
-    --------
-    >>> model = ModelShown("a", True, [0.5, 0.75], 0.6, [], [], [], 1.0, 1.0, 1.0)
-    >>> fold_axis([model]).place(0.625)
-    50.0
+    Attributes
+    ----------
+    truth : ndarray of bool, shape (n, n_classes)
+        Which class each row is of.
+    chances : ndarray, shape (n, n_classes)
+        What the model gave each class.
+    labels : sequence of str
+        What to call the classes.
+    title : str
+        What stands above.
     """
-    scores = [score for model in models for score in model.cv_scores if math.isfinite(score)]
-    return make_scale(scores or [0.0, 1.0])
+
+    truth: NDArray[np.bool_]
+    chances: NDArray[np.float32]
+    labels: Sequence[str]
+    title: str
 
 
-def learning_charts(histories: Sequence[History]) -> list[Chart]:
-    """A chart for every quantity that was watched, its validation beside it.
+class _Curve(NamedTuple):
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    area: float
+
+
+_Shape = Callable[[Any, Any], _Curve]
+
+
+def plot_roc(answers: OneVersusRest, ax: "Axes | None" = None) -> "Axes":
+    """Recall over false positive rate as the threshold falls, a curve for each class.
+
+    The average is that of the classes' recalls at the same false positive rate.
 
     Parameters
     ----------
-    histories : sequence of (str, dict of str to list of float, int or None)
-        As in :class:`ModelShown`.
+    answers : OneVersusRest
+        Truth and probabilities.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw. None: on a new figure.
 
     Returns
     -------
-    list of Chart
-        Loss first, then accuracy, then the others by name. Values that are not finite are
-        left out; so are quantities that have no others.
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If no class has both rows of its own and others.
     """
-    names = {name.removeprefix("val_") for _, history, _ in histories for name in history}
-    order = sorted(names, key=lambda name: (name != "loss", name != "accuracy", name))
-    charts = (_chart(name, histories) for name in order)
-    return [chart for chart in charts if chart is not None]
+    ax = new_axes(6.4, 5.6) if ax is None else ax
+    curves, missing = _of_each_class(_roc, answers)
+    at_grid = [np.interp(_GRID, curve.x, curve.y) for curve in curves.values()]
+    average = _average(curves, np.append(0, _GRID), np.append(0, np.mean(at_grid, axis=0)))
+    ax.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1, zorder=0)
+    lines = _draw(ax, curves, average, {})
+    if min(curve.area for curve in curves.values()) > _GOOD:
+        _magnify(ax, lines, (0.15, 0.2, 0.36, 0.48), (0, 0.1), (0.9, 1.003))
+    _add_legend(ax, lines, "AUC", missing, "lower right")
+    return finish(ax, answers.title, "false positive rate", "true positive rate (recall)")
 
 
-def _chart(name: str, histories: Sequence[History]) -> Chart | None:
-    series = [
-        (whose, part, [float(value) for value in history[key]], best)
-        for whose, history, best in histories
-        for part, key in (("train", name), ("validation", f"val_{name}"))
-        if key in history
-    ]
-    finite = [value for _, _, values, _ in series for value in values if math.isfinite(value)]
-    if not finite:
-        return None
-    epochs = max(len(values) for _, _, values, _ in series)
-    x, y = _epoch_scale(epochs), make_scale(finite, parts=4)
-    lines = [
-        Line(whose, part, _points(values, x, y), _best(values, best, x, y))
-        for whose, part, values, best in series
-    ]
-    return Chart(name.replace("_", " "), x, y, lines)
+def plot_precision_recall(answers: OneVersusRest, ax: "Axes | None" = None) -> "Axes":
+    """Precision over recall as the threshold falls, a curve for each class.
+
+    Steps, as average precision adds them up; the average is that of the classes' precisions at the
+    same recall.
+
+    Parameters
+    ----------
+    answers : OneVersusRest
+        Truth and probabilities.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw. None: on a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If no class has both rows of its own and others.
+    """
+    ax = new_axes(6.4, 5.6) if ax is None else ax
+    curves, missing = _of_each_class(_precision_recall, answers)
+    at_grid = [_steps_at_grid(curve) for curve in curves.values()]
+    average = _average(curves, _GRID[::-1], np.mean(at_grid, axis=0)[::-1])
+    lines = _draw(ax, curves, average, {"drawstyle": "steps-post"})
+    if min(curve.area for curve in curves.values()) > _GOOD:
+        _magnify(ax, lines, (0.54, 0.2, 0.36, 0.48), (0.9, 1.003), (0.9, 1.003))
+    _add_legend(ax, lines, "AP", missing, "lower left")
+    ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+    return finish(ax, answers.title, "recall", "precision")
 
 
-def _epoch_scale(epochs: int) -> Scale:
-    """From the first epoch to the last, whole numbers on it."""
-    step = max(1, round(make_scale([0, epochs], parts=6).ticks[1][0]))
-    ticks = [(float(epoch), str(epoch)) for epoch in range(step, epochs + 1, step)]
-    if step > 1:
-        ticks = [(1.0, "1"), *ticks]
-    return Scale(1.0, float(max(epochs, 2)), ticks)
+def _roc(truth: Any, chances: Any) -> _Curve:
+    x, y, _ = roc_curve(truth, chances)
+    return _Curve(x, y, float(auc(x, y)))
 
 
-def _points(values: Sequence[float], x: Scale, y: Scale) -> str:
-    return " ".join(
-        f"{x.place(epoch)},{round(100 - y.place(value), 2)}"
-        for epoch, value in enumerate(values, start=1)
-        if math.isfinite(value)
-    )
+def _precision_recall(truth: Any, chances: Any) -> _Curve:
+    y, x, _ = precision_recall_curve(truth, chances, drop_intermediate=True)
+    return _Curve(x, y, float(average_precision_score(truth, chances)))
 
 
-def _best(
-    values: Sequence[float], best: int | None, x: Scale, y: Scale
-) -> tuple[float, float, str] | None:
-    """Where the best epoch's value stands, and what to say of it."""
-    if best is None or not 0 <= best < len(values) or not math.isfinite(values[best]):
-        return None
-    told = f"best epoch {best + 1}: {values[best]:.4f}"
-    return x.place(best + 1), round(100 - y.place(values[best]), 2), told
+def _steps_at_grid(curve: _Curve) -> NDArray[np.float64]:
+    """The precision of the highest threshold that reaches each recall."""
+    recall, precision = curve.x[::-1], curve.y[::-1]
+    return precision[np.searchsorted(recall, _GRID)]
+
+
+def _of_each_class(shape: _Shape, answers: OneVersusRest) -> tuple[dict[str, _Curve], list[str]]:
+    """The curves by label; and the labels of classes that cannot have one."""
+    curves, missing = {}, []
+    for label, truth, chances in zip(
+        answers.labels, answers.truth.T, answers.chances.T, strict=True
+    ):
+        if truth.any() and not truth.all():
+            curves[label] = shape(truth, chances)
+        else:
+            missing.append(label)
+    if not curves:
+        raise ValueError(
+            "A curve needs rows of a class and rows of others. "
+            f"Got {len(answers.truth)} rows, all of one class, instead."
+        )
+    return curves, missing
+
+
+def _average(curves: dict[str, _Curve], x: Any, y: Any) -> _Curve:
+    return _Curve(x, y, float(np.mean([curve.area for curve in curves.values()])))
+
+
+def _draw(
+    ax: "Axes", curves: dict[str, _Curve], average: _Curve, style: dict[str, Any]
+) -> list[Any]:
+    """A line for each class in its order, then the average."""
+    worst = sorted(curves, key=lambda label: curves[label].area)[: len(COLOURS)]
+    named = list(curves) if len(curves) <= _MOST_NAMED else worst
+    lines = []
+    for label, curve in curves.items():
+        look = _UNNAMED
+        if label in named:
+            name = f"{curve.area:.4f}  {short(label, 22)}"
+            look = {"label": name, "linewidth": 1.2, **_LOOKS[named.index(label)]}
+        lines += ax.plot(*_thinned(curve), **look, **style)
+    label = f"{average.area:.4f}  macro average"
+    lines += ax.plot(average.x, average.y, color="black", linewidth=2, label=label, **style)
+    return lines
+
+
+def _thinned(curve: _Curve) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The points that can be told from the one before: 14,000 rows need not be 14,000 points."""
+    cells = np.round([curve.x / _FINE, curve.y / _FINE])
+    kept = np.append(True, (np.diff(cells) != 0).any(axis=0))
+    kept[-1] = True
+    return curve.x[kept], curve.y[kept]
+
+
+def _magnify(ax: "Axes", lines: list[Any], place: Any, x: Any, y: Any) -> None:
+    """The corner that the lines turn in, once more in the empty middle."""
+    corner = ax.inset_axes(place, xlim=x, ylim=y)
+    for line in lines:
+        style = {name: getattr(line, f"get_{name}")() for name in _STYLE}
+        corner.plot(*line.get_data(), **style)
+    corner.tick_params(labelsize=SMALL - 1)
+    ax.indicate_inset_zoom(corner, edgecolor=GREY)
+
+
+_STYLE = ("color", "linestyle", "linewidth", "drawstyle", "zorder")
+
+
+def _add_legend(
+    ax: "Axes",
+    lines: list[Any],
+    area: str,
+    missing: Sequence[str],
+    place: Literal["lower left", "lower right"],
+) -> None:
+    """Names of the lines that have one; below them, what is drawn without, or not at all."""
+    from matplotlib.lines import Line2D
+
+    named = [line for line in lines if line.get_label() != "_"]
+    others = len(lines) - len(named)
+    if others:
+        named.append(Line2D([], [], color=LIGHT_GREY, label=f"{others} classes, each higher"))
+    if missing:
+        note = f"no curve, for want of rows: {short(', '.join(missing), 24)}"
+        named.append(Line2D([], [], linestyle="none", label=note))
+    ax.legend(handles=named, title=area, loc=place, fontsize=SMALL, title_fontsize=SMALL)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from mnist_models._report.curves import fold_axis, learning_charts
+from mnist_models._report.charts import fold_axis, learning_charts
 from mnist_models._report.digits import Block, pack
 from mnist_models._report.page import Digits, Page
 from mnist_models._report.sprites import COLUMNS

@@ -1,0 +1,131 @@
+"""Before a long run: warn of what would mislead without a sign.
+
+A check returns what it found, with the remedy, or None. A warning that cries wolf will be switched
+off, so each has a threshold below which what it looks for can move no conclusion, or may as well be
+chance.
+"""
+
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from mnist_models._evaluation_input import Folds
+from mnist_models._fitting import Data
+from mnist_models._names import check_name, some
+from mnist_models._preflight_folds import class_missing, few_rows, many_classes, unstratified
+from mnist_models._preflight_rows import duplicate_rows, scaled_outside
+from mnist_models.exceptions import PreflightWarning
+
+_PACKAGE = Path(__file__).parent
+_Check: TypeAlias = Callable[[], str | None]
+
+
+def check(models: Mapping[str, Any], data: Data, folds: Folds, ignore: Iterable[str]) -> None:
+    """Warn of each finding once, at the line that called the library.
+
+    Parameters
+    ----------
+    models : dict of str to classifier
+        What will be fitted.
+    data : Data
+        All rows.
+    folds : list of tuple (train, held_out)
+        Row numbers.
+    ignore : iterable of str
+        Names of checks to leave out.
+
+    Raises
+    ------
+    ValueError
+        If there is no check of such a name.
+
+    Warns
+    -----
+    PreflightWarning
+        The message begins with the name in brackets.
+    """
+    ignored = [ignore] if isinstance(ignore, str) else list(ignore)
+    looks = checks(models, data, folds)
+    for name in ignored:
+        check_name(name, looks, "each of ignore")
+    for name, look in looks.items():
+        finding = None if name in ignored else look()
+        if finding is not None:
+            message = f"[{name}] {finding} To silence this: ignore=({name!r},)."
+            warnings.warn(PreflightWarning(message), stacklevel=_levels_to_the_caller())
+
+
+def checks(models: Mapping[str, Any], data: Data, folds: Folds) -> dict[str, _Check]:
+    """All there are, by the names that silence them; each looks when it is called."""
+    return {
+        "many-classes": lambda: many_classes(data.y),
+        "few-rows": lambda: few_rows(data.y, folds),
+        "class-missing": lambda: class_missing(data.y, folds),
+        "unstratified-folds": lambda: unstratified(data.y, folds),
+        "duplicate-rows": lambda: duplicate_rows(data, folds),
+        "scaled-outside": lambda: scaled_outside(data),
+        "unseeded": lambda: _unseeded(models),
+    }
+
+
+def _levels_to_the_caller() -> int:
+    """How far above :func:`check` the first line outside the package is."""
+    frame, levels = sys._getframe(1), 1
+    while frame.f_back is not None and Path(frame.f_code.co_filename).is_relative_to(_PACKAGE):
+        frame, levels = frame.f_back, levels + 1
+    return levels
+
+
+def _unseeded(models: Mapping[str, Any]) -> str | None:
+    """Models that are another at every fit."""
+    found = [
+        f"{name!r} ({type(part).__name__})"
+        for name, model in models.items()
+        for part in _unseeded_parts(model)
+    ]
+    if not found:
+        return None
+    return (
+        f"{some(found)}: random_state is None, so every fit is another model, and no run can be "
+        "repeated. Pass random_state=0, or any int."
+    )
+
+
+def _unseeded_parts(model: Any) -> list[Any]:
+    """The estimators in a model that draw random numbers, whatever their other parameters."""
+    from sklearn.ensemble import (
+        BaggingClassifier,
+        BaseEnsemble,
+        ExtraTreesClassifier,
+        RandomForestClassifier,
+    )
+    from sklearn.linear_model import SGDClassifier
+    from sklearn.model_selection import RandomizedSearchCV
+    from sklearn.neural_network import MLPClassifier
+
+    from mnist_models.network import SequentialClassifier
+
+    # many others take a random_state and seldom use it: LogisticRegression, SVC, PCA, and so on
+    random: Any = (
+        *(SequentialClassifier, MLPClassifier, SGDClassifier, RandomizedSearchCV),
+        *(RandomForestClassifier, ExtraTreesClassifier, BaggingClassifier),
+    )
+    if not hasattr(model, "get_params"):
+        return []
+    params = {"": model} | {f"__{key}": part for key, part in model.get_params(deep=True).items()}
+    # an ensemble seeds what it is made of
+    seeded = [
+        f"{key}__"
+        for key, part in params.items()
+        if isinstance(part, BaseEnsemble) and getattr(part, "random_state", None) is not None
+    ]
+    unseeded = {
+        id(part): part
+        for key, part in params.items()
+        if isinstance(part, random)
+        and part.random_state is None
+        and not key.startswith(tuple(seeded))
+    }
+    return list(unseeded.values())

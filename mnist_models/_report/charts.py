@@ -1,0 +1,111 @@
+"""Pictures made of plain numbers: folds on one axis, learning curves."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from mnist_models._report.page import History, ModelShown
+from mnist_models._report.scales import Scale, make_scale
+
+
+class Line(NamedTuple):
+    """One series of a chart; places are in percent of the chart, y from the top."""
+
+    whose: str
+    part: str
+    points: str
+    best: tuple[float, float, str] | None
+
+
+class Chart(NamedTuple):
+    """One quantity over the epochs."""
+
+    name: str
+    x: Scale
+    y: Scale
+    lines: list[Line]
+
+    @property
+    def told(self) -> str:
+        """The best epoch in words, where there is one to tell of."""
+        told = {line.best[2] for line in self.lines if line.best and line.part == "validation"}
+        return f" · {told.pop()}" if len(told) == 1 else ""
+
+
+def fold_axis(models: Sequence[ModelShown]) -> Scale:
+    """One axis for the scores of all models, as far as they are finite.
+
+    Examples
+    --------
+    >>> model = ModelShown("a", True, [0.5, 0.75], 0.6, [], [], [], 1.0, 1.0, 1.0)
+    >>> fold_axis([model]).place(0.625)
+    50.0
+    """
+    scores = [score for model in models for score in model.cv_scores if math.isfinite(score)]
+    return make_scale(scores or [0.0, 1.0])
+
+
+def learning_charts(histories: Sequence[History]) -> list[Chart]:
+    """A chart for every quantity that was watched, its validation beside it.
+
+    Parameters
+    ----------
+    histories : sequence of (str, dict of str to list of float, int or None)
+        As in :class:`ModelShown`.
+
+    Returns
+    -------
+    list of Chart
+        Loss first, then accuracy, then the others by name. Values that are not finite are
+        left out; so are quantities that have no others.
+    """
+    names = {name.removeprefix("val_") for _, history, _ in histories for name in history}
+    order = sorted(names, key=lambda name: (name != "loss", name != "accuracy", name))
+    charts = (_chart(name, histories) for name in order)
+    return [chart for chart in charts if chart is not None]
+
+
+def _chart(name: str, histories: Sequence[History]) -> Chart | None:
+    series = [
+        (whose, part, [float(value) for value in history[key]], best)
+        for whose, history, best in histories
+        for part, key in (("train", name), ("validation", f"val_{name}"))
+        if key in history
+    ]
+    finite = [value for _, _, values, _ in series for value in values if math.isfinite(value)]
+    if not finite:
+        return None
+    epochs = max(len(values) for _, _, values, _ in series)
+    x, y = _epoch_scale(epochs), make_scale(finite, parts=4)
+    lines = [
+        Line(whose, part, _points(values, x, y), _best(values, best, x, y))
+        for whose, part, values, best in series
+    ]
+    return Chart(name.replace("_", " "), x, y, lines)
+
+
+def _epoch_scale(epochs: int) -> Scale:
+    """From the first epoch to the last, whole numbers on it."""
+    step = max(1, round(make_scale([0, epochs], parts=6).ticks[1][0]))
+    ticks = [(float(epoch), str(epoch)) for epoch in range(step, epochs + 1, step)]
+    if step > 1:
+        ticks = [(1.0, "1"), *ticks]
+    return Scale(1.0, float(max(epochs, 2)), ticks)
+
+
+def _points(values: Sequence[float], x: Scale, y: Scale) -> str:
+    return " ".join(
+        f"{x.place(epoch)},{round(100 - y.place(value), 2)}"
+        for epoch, value in enumerate(values, start=1)
+        if math.isfinite(value)
+    )
+
+
+def _best(
+    values: Sequence[float], best: int | None, x: Scale, y: Scale
+) -> tuple[float, float, str] | None:
+    """Where the best epoch's value stands, and what to say of it."""
+    if best is None or not 0 <= best < len(values) or not math.isfinite(values[best]):
+        return None
+    told = f"best epoch {best + 1}: {values[best]:.4f}"
+    return x.place(best + 1), round(100 - y.place(values[best]), 2), told

@@ -1,0 +1,78 @@
+"""A gallery of digits, each with a caption."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from mnist_models._report.axes import SMALL, finish, new_axes, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST_COLUMNS = 8
+_DIGIT = 0.9  # inches a side, on a new figure; what follows is in digits
+_SHORT = 3  # characters; longer labels have a line each, and more room
+_GAP, _WIDE_GAP = 0.12, 0.9  # between two in a row
+_CAPTION, _HIGH_CAPTION = 0.5, 0.65  # below each
+_WIDTH = 21  # characters
+
+
+class Misread(NamedTuple):
+    """A digit, what it is, what it was taken for, and how surely (None: not known)."""
+
+    image: NDArray[Any]
+    true: str
+    predicted: str
+    chance: float | None
+
+
+def plot_gallery(digits: Sequence[Misread], title: str, ax: "Axes | None" = None) -> "Axes":
+    """Digits in rows, true → predicted below each, and the probability of what was predicted.
+
+    Parameters
+    ----------
+    digits : sequence of Misread
+        In the order to show them; images of shape (height, width).
+    title : str
+        What stands above.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw. None: on a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    columns = min(max(4, math.ceil(math.sqrt(1.5 * len(digits)))), _MOST_COLUMNS)
+    rows = max(1, math.ceil(len(digits) / columns))
+    longest = max((len(label) for d in digits for label in (d.true, d.predicted)), default=0)
+    gap, caption = (_GAP, _CAPTION) if longest <= _SHORT else (_WIDE_GAP, _HIGH_CAPTION)
+    across, down = 1 + gap, 1 + caption
+    if ax is None:
+        ax = new_axes(_DIGIT * across * columns + 0.2, _DIGIT * down * rows + 0.7)
+    scale = {"vmin": min((d.image.min() for d in digits), default=0)}
+    scale["vmax"] = max((d.image.max() for d in digits), default=1)
+    for place, digit in enumerate(digits):
+        row, column = divmod(place, columns)
+        _draw(ax, digit, (column + 0.5) * across, row * down, scale)
+    ax.set(xlim=(0, columns * across), ylim=(rows * down, 0))
+    ax.set_aspect("equal")
+    ax.set_axis_off()
+    return finish(ax, title, "", "")
+
+
+def _draw(ax: "Axes", digit: Misread, middle: float, top: float, scale: dict[str, Any]) -> None:
+    """Ink on paper in a square of side 1, and the caption below."""
+    height, width = (side / max(digit.image.shape) for side in digit.image.shape)
+    x, y = middle - width / 2, top + (1 - height) / 2
+    ax.imshow(digit.image, cmap="gray_r", extent=(x, x + width, y + height, y), **scale)
+    chance = "" if digit.chance is None else f"\n{_percent(digit.chance)}"
+    between = " → " if max(len(digit.true), len(digit.predicted)) <= _SHORT else "\n→ "
+    caption = f"{short(digit.true, _WIDTH)}{between}{short(digit.predicted, _WIDTH)}{chance}"
+    ax.text(middle, top + 1.04, caption, ha="center", va="top", fontsize=SMALL)
+
+
+def _percent(chance: float) -> str:
+    """Three digits, and 100 only where it is not below."""
+    return f"{min(100 * chance, 99.9):.1f}%" if chance < 1 else "100%"

@@ -1,0 +1,387 @@
+"""The pictures: what is drawn is what scikit-learn finds, and nothing else moves."""
+
+import dataclasses
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import (
+    average_precision_score,
+    precision_recall_curve,
+    roc_auc_score,
+    roc_curve,
+)
+
+from mnist_models import Comparison, Evaluation, Fit
+
+FOLDS = tuple(Fit(score, 1.0, 0.1, n_train=80, n_predicted=40) for score in (0.9, 0.8, 0.7))
+IMAGES = np.arange(60 * 16, dtype=np.uint8).reshape(60, 4, 4)
+
+
+def _evaluation(n: int = 60, labels: Any = ("a", "b", "c"), **changes: Any) -> Evaluation:
+    """Answers that are right about half of the time, with probabilities."""
+    rng, classes = np.random.default_rng(0), np.array(labels)
+    codes = np.arange(n) % len(classes)
+    chances = rng.dirichlet(np.ones(len(classes)), n) + 0.4 * np.eye(len(classes))[codes]
+    chances = (chances / chances.sum(axis=1, keepdims=True)).astype(np.float32)
+    found = Evaluation(
+        model_name="model",
+        scoring="accuracy",
+        classes=classes,
+        y=classes[codes],
+        out_of_fold=classes[chances.argmax(axis=1)],
+        folds=FOLDS,
+        probabilities=chances,
+    )
+    return dataclasses.replace(found, **changes)
+
+
+def _with_history(*histories: dict[str, list[float]], best_epoch: int | None = 1) -> Evaluation:
+    folds = [
+        dataclasses.replace(FOLDS[0], history=history, best_epoch=best_epoch)
+        for history in histories
+    ]
+    return _evaluation(folds=tuple(folds))
+
+
+HISTORY = {"loss": [3.0, 2.0, 1.0], "val_loss": [3.5, 2.5, 2.75], "accuracy": [0.1, 0.2, 0.3]}
+PICTURES: dict[str, Callable[..., Any]] = {
+    "confusion_matrix": lambda ax=None: _evaluation().plot_confusion_matrix(ax=ax),
+    "errors": lambda ax=None: _evaluation().plot_errors(IMAGES, ax=ax),
+    "learning_curve": lambda ax=None: _with_history(HISTORY).plot_learning_curve(ax=ax),
+    "calibration": lambda ax=None: _evaluation().plot_calibration(ax=ax),
+    "roc": lambda ax=None: _evaluation().plot_roc(ax=ax),
+    "precision_recall": lambda ax=None: _evaluation().plot_precision_recall(ax=ax),
+    "cv_scores": lambda ax=None: Comparison({"m": _evaluation()}).plot_cv_scores(ax=ax),
+}
+
+
+def _texts(axes: Any) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+def _points(line: Any) -> NDArray[np.float64]:
+    """Where a line goes, shape (n, 2)."""
+    return np.asarray(line.get_xydata(), dtype=np.float64)
+
+
+def _legend(axes: Any) -> list[str]:
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def _png(axes: Any) -> bytes:
+    file = io.BytesIO()
+    axes.figure.savefig(file, format="png")
+    return file.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_else_moves() -> Iterator[None]:
+    """Around every test here: no figure in pyplot's hands, no setting changed."""
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    mpl.get_backend()  # settles the one setting that is chosen late
+    settings = mpl.rcParams.copy()
+    yield
+    assert plt.get_fignums() == []
+    assert mpl.rcParams == settings
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_a_picture_is_drawn_where_it_is_told_or_on_a_figure_of_its_own(picture: str) -> None:
+    from matplotlib.figure import Figure
+
+    given = Figure().subplots()
+    assert PICTURES[picture](ax=given) is given
+    assert given.has_data()
+    new = PICTURES[picture]()
+    assert new.figure is not given.figure
+    assert _png(new)[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("n_classes", [2, 10, 47])
+def test_any_number_of_classes_and_any_label_can_be_drawn(n_classes: int) -> None:
+    """A dollar would begin a formula; text that matplotlib cannot parse is an error on drawing."""
+    hostile = "{0} $x_{0}$ a label that goes on and on, costs $5 <b> ${0}\n_"
+    labels = sorted(hostile.format(number) for number in range(n_classes))
+    evaluation = _evaluation(3 * n_classes, labels, model_name=labels[0])
+    images = np.zeros((3 * n_classes, 9))
+    for axes in (
+        evaluation.plot_confusion_matrix(),
+        evaluation.plot_errors(images, n=4),
+        evaluation.plot_roc(),
+        evaluation.plot_precision_recall(),
+        Comparison({labels[0]: evaluation}).plot_cv_scores(),
+    ):
+        assert _png(axes)
+
+
+# -- confusion matrices ----------------------------------------------------------------------------
+
+
+def test_the_cells_of_a_confusion_matrix_hold_counts_and_percents() -> None:
+    classes = np.array(["a", "b", "c"])
+    y, predicted = classes[[0, 0, 0, 1, 1, 2]], classes[[0, 0, 1, 1, 0, 2]]
+    evaluation = _evaluation(y=y, out_of_fold=predicted, probabilities=None)
+    axes = evaluation.plot_confusion_matrix()
+    cells = ["2\n66.7%", "1\n33.3%", "", "1\n50.0%", "1\n50.0%", "", "", "", "1\n100%"]
+    assert _texts(axes) == cells
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
+
+
+def test_of_many_classes_the_cells_hold_the_counts_alone() -> None:
+    evaluation = _evaluation(200, range(13))
+    shown = [int(text or 0) for text in _texts(evaluation.plot_confusion_matrix())]
+    assert shown == evaluation.confusion_matrix.ravel().tolist()
+
+
+def test_a_pair_of_matrices_has_one_scale() -> None:
+    from matplotlib.figure import Figure
+
+    comparison = Comparison({"one": _evaluation(), "two": _evaluation(90)})
+    left, right = comparison.plot_confusion_matrices("one", "two")
+    assert left.figure is right.figure
+    assert len(left.figure.axes) == 3  # the third is the colour bar
+    assert left.images[0].get_clim() == right.images[0].get_clim() == (0, 100)
+    given = Figure().subplots(ncols=2)
+    assert comparison.plot_confusion_matrices("two", "one", given) == tuple(given)
+    with pytest.raises(ValueError, match="axes must be two"):
+        comparison.plot_confusion_matrices("one", "two", given[:1])
+    with pytest.raises(ValueError, match="Did you mean 'two'"):
+        comparison.plot_confusion_matrices("one", "tow")
+
+
+# -- errors ----------------------------------------------------------------------------------------
+
+
+def test_the_most_confidently_wrong_digit_comes_first() -> None:
+    evaluation = _evaluation()
+    assert evaluation.probabilities is not None
+    rows, surest = evaluation.errors(), evaluation.probabilities.max(axis=1)
+    rows = rows[np.argsort(-surest[rows], kind="stable")]
+    axes = evaluation.plot_errors(IMAGES, n=7)
+    assert len(rows) > 7
+    for row, image, caption in zip(rows, axes.images, _texts(axes), strict=False):
+        np.testing.assert_array_equal(image.get_array(), IMAGES[row])
+        true, predicted = evaluation.y_true[row], evaluation.y_pred[row]
+        assert caption == f"{true} → {predicted}\n{100 * surest[row]:.1f}%"
+    assert len(axes.images) == len(axes.texts) == 7
+    assert f"7 of {len(rows)}" in axes.get_title()
+
+
+def test_without_probabilities_they_are_in_the_order_of_rows() -> None:
+    evaluation = _evaluation(probabilities=None)
+    axes = evaluation.plot_errors(IMAGES.reshape(60, 16), true="a", predicted="b")
+    rows = evaluation.errors(true="a", predicted="b")
+    np.testing.assert_array_equal([image.get_array() for image in axes.images], IMAGES[rows])
+    assert set(_texts(axes)) == {"a → b"}
+
+
+def test_nearly_sure_is_not_shown_as_sure() -> None:
+    classes = np.array([0, 1])
+    chances = np.array([[0.9999, 0.0001], [1.0, 0.0]])
+    evaluation = _evaluation(
+        classes=classes, y=classes[[1, 1]], out_of_fold=classes[[0, 0]], probabilities=chances
+    )
+    assert _texts(evaluation.plot_errors(IMAGES[:2])) == ["1 → 0\n100%", "1 → 0\n99.9%"]
+
+
+def test_a_model_without_errors_has_an_empty_gallery() -> None:
+    evaluation = _evaluation()
+    axes = dataclasses.replace(evaluation, out_of_fold=evaluation.y).plot_errors(IMAGES)
+    assert axes.get_title().startswith("model: 0 of 0 misread")
+    assert _png(axes)
+
+
+def test_digits_do_not_touch_each_other_nor_the_captions() -> None:
+    axes = _evaluation().plot_errors(np.zeros((60, 20, 10)))
+    boxes = [image.get_extent() for image in axes.images]
+    for number, (left, right, bottom, top) in enumerate(boxes):
+        assert bottom < axes.texts[number].get_position()[1]
+        for other in boxes[:number]:
+            assert left > other[1] or right < other[0] or top > other[2] or bottom < other[3]
+
+
+@pytest.mark.parametrize(
+    ("images", "change", "message"),
+    [
+        (IMAGES[:59], {}, r"those of X: 60 of them.*Got shape \(59, 4, 4\)"),
+        (IMAGES.reshape(60, 2, 8).reshape(120, 8), {}, r"Got shape \(120, 8\)"),
+        (np.zeros((60, 15)), {}, r"square ones as rows of pixels. Got shape \(60, 15\)"),
+        (IMAGES, {"n": 0}, "n must be at least 1"),
+        (IMAGES, {"true": "d"}, "true must be one of"),
+    ],
+)
+def test_images_that_are_not_those_reported_on(images: Any, change: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        _evaluation().plot_errors(images, **change)
+
+
+# -- learning curves -------------------------------------------------------------------------------
+
+
+def test_a_learning_curve_is_the_history_with_the_best_epoch_marked() -> None:
+    axes = _with_history(HISTORY).plot_learning_curve()
+    training, validation, best = axes.lines
+    np.testing.assert_array_equal(_points(training), [[1, 3.0], [2, 2.0], [3, 1.0]])
+    np.testing.assert_array_equal(validation.get_ydata(), HISTORY["val_loss"])
+    assert _points(best).tolist() == [[2, 2.5]]
+    assert _legend(axes) == ["training", "validation", "best epoch, 2, whose weights were kept"]
+
+
+def test_every_fold_has_a_curve_and_the_test_fit_goes_before_them() -> None:
+    evaluation = _with_history(HISTORY, HISTORY, {"loss": [9.0]}, best_epoch=0)
+    assert len(evaluation.plot_learning_curve().lines) == 3 + 3 + 2
+    assert len(_legend(evaluation.plot_learning_curve())) == 3
+    test = dataclasses.replace(FOLDS[0], history={"loss": [5.0, 4.0]})
+    tested = dataclasses.replace(
+        evaluation, test=test, y_test=evaluation.y, test_predictions=evaluation.y
+    )
+    (line,) = tested.plot_learning_curve().lines
+    assert _points(line).tolist() == [[1, 5.0], [2, 4.0]]
+
+
+def test_without_history_or_such_a_metric_there_is_no_learning_curve() -> None:
+    with pytest.raises(ValueError, match=r"model keeps none.*SequentialClassifier"):
+        _evaluation().plot_learning_curve()
+    with pytest.raises(ValueError, match=r"'accuracy', 'loss'.*Did you mean 'accuracy'"):
+        _with_history(HISTORY).plot_learning_curve("acuracy")
+
+
+# -- calibration -----------------------------------------------------------------------------------
+
+
+def test_calibration_is_accuracy_over_confidence_worked_by_hand() -> None:
+    sure = [0.55, 0.58, 0.95, 0.97, 0.97, 0.99]
+    right = np.array([True, False, True, True, True, False])
+    classes = np.array([0, 1])
+    evaluation = _evaluation(
+        classes=classes,
+        y=classes[np.where(right, 1, 0)],
+        out_of_fold=classes[[1] * 6],
+        probabilities=np.array([[1 - chance, chance] for chance in sure]),
+    )
+    axes = evaluation.plot_calibration()
+    line = axes.lines[-1]
+    np.testing.assert_allclose(_points(line), [[0.565, 0.5], [0.97, 0.75]], atol=1e-6)
+    # (2·|0.5 - 0.565| + 4·|0.75 - 0.97|) / 6
+    assert "expected calibration error 0.1683" in axes.get_title()
+    heights = [bar.get_window_extent().height / axes.bbox.height for bar in axes.patches]
+    np.testing.assert_allclose(heights[5::4], [2 / 6, 4 / 6])
+    assert _texts(axes) == ["0"] * 5 + ["2"] + ["0"] * 3 + ["4"]
+
+
+def test_calibration_is_of_the_class_predicted_and_takes_what_rounding_put_above_1() -> None:
+    chances = np.array([[0.7, 0.3], [np.nextafter(np.float32(1), 2), 0]], dtype=np.float32)
+    classes = np.array([0, 1])
+    evaluation = _evaluation(
+        classes=classes, y=classes[[1, 0]], out_of_fold=classes[[1, 0]], probabilities=chances
+    )
+    line = evaluation.plot_calibration().lines[-1]
+    np.testing.assert_allclose(_points(line), [[0.3, 1.0], [1.0, 1.0]], atol=1e-6)
+
+
+# -- ROC, precision and recall ---------------------------------------------------------------------
+
+
+def test_roc_curves_are_scikit_learns() -> None:
+    evaluation = _evaluation()
+    y, chances = evaluation.y_true, evaluation.probabilities
+    assert chances is not None
+    axes = evaluation.plot_roc()
+    lines = axes.lines[1:]  # the first is that of chance
+    for label, of_label, line in zip(evaluation.classes, chances.T, lines, strict=False):
+        x, height, _ = roc_curve(y == label, of_label)
+        np.testing.assert_array_equal(_points(line), np.column_stack([x, height]))
+    average = roc_auc_score(y, chances, multi_class="ovr", average="macro")
+    assert _legend(axes)[-1] == f"{average:.4f}  macro average"
+    x, height = _points(lines[-1]).T
+    assert np.trapezoid(height, x) == pytest.approx(average, abs=2e-3)
+
+
+def test_precision_recall_curves_are_scikit_learns() -> None:
+    evaluation = _evaluation()
+    y, chances = evaluation.y_true, evaluation.probabilities
+    assert chances is not None
+    axes = evaluation.plot_precision_recall()
+    areas = []
+    for label, of_label, line in zip(evaluation.classes, chances.T, axes.lines, strict=False):
+        height, x, _ = precision_recall_curve(y == label, of_label, drop_intermediate=True)
+        np.testing.assert_array_equal(_points(line), np.column_stack([x, height]))
+        areas.append(average_precision_score(y == label, of_label))
+    assert _legend(axes)[:3] == [f"{a:.4f}  {c}" for a, c in zip(areas, "abc", strict=True)]
+    assert _legend(axes)[3] == f"{np.mean(areas):.4f}  macro average"
+    heights = _points(axes.lines[-1])[:, 1]
+    assert heights.mean() == pytest.approx(np.mean(areas), abs=2e-3)
+
+
+def test_many_rows_are_not_as_many_points_and_the_curve_is_the_same() -> None:
+    evaluation = _evaluation(40_000, ("a", "b"))
+    assert evaluation.probabilities is not None
+    x, y, _ = roc_curve(evaluation.y_true == "a", evaluation.probabilities[:, 0])
+    whole, drawn = np.column_stack([x, y]), _points(evaluation.plot_roc().lines[1])
+    assert len(drawn) < 2500 < len(whole)
+    assert set(map(tuple, drawn)) <= set(map(tuple, whole))
+    apart = np.abs(whole[::7, None] - drawn).max(axis=2)  # every seventh, which will do
+    assert apart.min(axis=1).max() <= 0.001
+    np.testing.assert_array_equal(drawn[[0, -1]], whole[[0, -1]])
+
+
+@pytest.mark.parametrize("kind", ["plot_roc", "plot_precision_recall"])
+def test_a_class_without_rows_has_no_curve_and_the_legend_says_so(kind: str) -> None:
+    evaluation = _evaluation()
+    y = np.where(evaluation.y == "b", "c", evaluation.y)
+    legend = _legend(getattr(dataclasses.replace(evaluation, y=y), kind)())
+    assert legend[-1] == "no curve, for want of rows: b"
+    assert [line.split("  ")[-1] for line in legend[:-1]] == ["a", "c", "macro average"]
+    with pytest.raises(ValueError, match="60 rows, all of one class"):
+        getattr(dataclasses.replace(evaluation, y=np.full(60, "a")), kind)()
+
+
+def test_of_many_classes_the_worst_are_named() -> None:
+    evaluation = _evaluation(470, range(47))
+    chances, truth = evaluation.probabilities, evaluation.y[:, None] == evaluation.classes
+    assert chances is not None
+    areas = roc_auc_score(truth, chances, average=None)
+    axes = evaluation.plot_roc()
+    worst = set(evaluation.classes[np.argsort(areas)[:6]].astype(str))
+    *named, average, others = _legend(axes)
+    assert {line.split("  ")[1] for line in named} == worst
+    assert (average.split("  ")[1], others) == ("macro average", "41 classes, each higher")
+    assert len(axes.lines) == 1 + 47 + 1
+
+
+@pytest.mark.parametrize("kind", ["plot_roc", "plot_precision_recall"])
+def test_the_corner_of_good_curves_is_magnified(kind: str) -> None:
+    evaluation = _evaluation()
+    assert getattr(evaluation, kind)().child_axes == []
+    perfect = np.eye(3, dtype=np.float32)[np.arange(60) % 3]
+    axes = getattr(dataclasses.replace(evaluation, probabilities=perfect), kind)()
+    (corner,) = axes.child_axes
+    assert len(corner.lines) == 3 + 1
+
+
+@pytest.mark.parametrize("kind", ["plot_roc", "plot_precision_recall", "plot_calibration"])
+def test_without_probabilities_the_error_says_what_to_do(kind: str) -> None:
+    with pytest.raises(ValueError, match=r"model gives none\. Evaluate a model with predict_proba"):
+        getattr(_evaluation(probabilities=None), kind)()
+
+
+# -- scores of the folds ---------------------------------------------------------------------------
+
+
+def test_every_fold_of_every_model_is_a_point_and_means_are_marked() -> None:
+    better = tuple(dataclasses.replace(fold, score=fold.score + 0.05) for fold in FOLDS)
+    comparison = Comparison({"low": _evaluation(), "high": _evaluation(folds=better)})
+    axes = comparison.plot_cv_scores()
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["high", "low"]
+    assert axes.yaxis_inverted()  # so the best is on top
+    *folds, high, low, means = (_points(line)[:, 0] for line in axes.lines)
+    np.testing.assert_allclose(folds, [[0.95, 0.9], [0.85, 0.8], [0.75, 0.7]])
+    np.testing.assert_allclose([high, low], [[0.95, 0.85, 0.75], [0.9, 0.8, 0.7]])
+    np.testing.assert_allclose(means, [0.85, 0.8])
+    assert _texts(axes) == ["0.8500", "0.8000"]

@@ -1,0 +1,334 @@
+"""The preflight guard: each warning where something misleads, its silence, and quiet elsewhere."""
+
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_array
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    LeaveOneOut,
+    StratifiedKFold,
+    train_test_split,
+)
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from mnist_models import (
+    MODEL_NAMES,
+    compare,
+    evaluate,
+    fetch_mnist,
+    load_sample_digits,
+    make_model,
+    make_preprocessor,
+)
+from mnist_models._evaluation_input import check_data, make_folds
+from mnist_models._preflight import checks
+from mnist_models._preflight_folds import unstratified
+from mnist_models.exceptions import PreflightWarning
+
+from .conftest import Split, quick_model
+
+NEAREST = KNeighborsClassifier(1)
+
+
+def _digits(n: int = 300) -> tuple[Any, Any]:
+    some = load_sample_digits().sample(n, random_state=0)
+    return some.data, some.target
+
+
+def _noise(n: int = 300, n_classes: int = 3) -> tuple[Any, Any]:
+    """Rows that say nothing of their labels."""
+    return np.random.default_rng(0).normal(size=(n, 10)), np.arange(n) % n_classes
+
+
+class Case(NamedTuple):
+    """What evaluate is given."""
+
+    X: Any
+    y: Any
+    model: Any = NEAREST
+    cv: Any = 5
+    test: Any = None
+
+    def run(self, **options: Any) -> Any:
+        return evaluate(self.model, self.X, self.y, cv=self.cv, test=self.test, **options)
+
+
+def _identifiers() -> Case:
+    return Case(*_noise(240, 60), cv=2)
+
+
+def _one_row_of_a_class() -> Case:
+    X, y = _digits()
+    keep = (y != 3) | (np.cumsum(y == 3) <= 1)
+    return Case(X[keep], y[keep])
+
+
+def _sorted_labels() -> Case:
+    """Thirty digits of each class, so that each fold is one class."""
+    X, y = _digits(600)
+    order = np.concatenate([np.flatnonzero(y == digit)[:30] for digit in range(10)])
+    return Case(X[order], y[order], cv=KFold(10))
+
+
+def _half_sorted_labels() -> Case:
+    """Every class in every training part, but one half of the classes rules each half of rows."""
+    X, y = _digits()
+    low, high = np.flatnonzero(y < 5), np.flatnonzero(y >= 5)
+    order = np.concatenate([low[30:], high[:30], low[:30], high[30:]])
+    return Case(X[order], y[order], cv=KFold(2))
+
+
+def _test_rows_in_X() -> Case:  # noqa: N802
+    X, y = _noise()
+    return Case(X, y, test=(X[:50], y[:50]))
+
+
+def _rows_given_twice() -> Case:
+    X, y = _noise()
+    return Case(np.tile(X, (2, 1)), np.tile(y, 2))
+
+
+def _scaled() -> Case:
+    X, y = _digits()
+    return Case(StandardScaler().fit_transform(X), y)
+
+
+def _scaled_before_the_split() -> Case:
+    X, y = _digits()
+    X_train, X_test, y_train, y_test = train_test_split(StandardScaler().fit_transform(X), y)
+    return Case(X_train, y_train, test=(X_test, y_test))
+
+
+def _unseeded_forest() -> Case:
+    return Case(*_digits(), model=make_model("forest", n_estimators=5))
+
+
+MISLEADING: list[tuple[str, Callable[[], Case], str]] = [
+    ("many-classes", _identifiers, "60 classes in 240 rows.*use a regressor"),
+    ("few-rows", _one_row_of_a_class, "3 in y: fewer rows than the 5 folds.*Leave these out"),
+    ("class-missing", _sorted_labels, "300 of 300 rows are tested in a fold.*Use an int for cv"),
+    ("unstratified-folds", _half_sorted_labels, "shares in fold 1 are not.*Use an int for cv"),
+    ("duplicate-rows", _test_rows_in_X, "50 of 50 rows of the test set are also in X.*Drop the"),
+    ("duplicate-rows", _rows_given_twice, "rows of X are in their fold's training part too.*Drop"),
+    ("scaled-outside", _scaled, "Every column of X has mean 0.*put the scaler into the model"),
+    ("scaled-outside", _scaled_before_the_split, "column of X and the test set together has mean"),
+    ("unseeded", _unseeded_forest, r"'RandomForestClassifier' \(RandomForestC.*random_state=0"),
+]
+
+
+@pytest.mark.parametrize(("name", "make_case", "message"), MISLEADING)
+def test_what_misleads_is_said_once_at_the_callers_line_and_silenced_by_name(
+    name: str, make_case: Callable[[], Case], message: str
+) -> None:
+    case = make_case()
+    with pytest.warns(PreflightWarning, match=rf"^\[{name}\] .*{message}") as caught:
+        case.run()
+    assert [warning.filename for warning in caught] == [__file__]
+    assert f"ignore=('{name}',)" in str(caught[0].message)
+    case.run(ignore=(name,))  # a warning would be an error
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", rf"\[{name}\]", PreflightWarning)
+        case.run()
+
+
+def test_every_check_has_its_case_and_stands_in_the_documentation() -> None:
+    data = check_data(*_noise(), None)
+    names = set(checks({}, data, make_folds(data, 5, 0)))
+    assert {name for name, _, _ in MISLEADING} == names
+    for name in names:
+        assert f'``"{name}"``' in str(evaluate.__doc__)
+
+
+def test_a_misspelt_name_is_an_error() -> None:
+    with pytest.raises(ValueError, match="Did you mean 'duplicate-rows'"):
+        Case(*_noise()).run(ignore=("duplicate-row",))
+    _rows_given_twice().run(ignore="duplicate-rows")  # one name is as good as a list of it
+
+
+def test_compare_warns_at_its_callers_line_too() -> None:
+    X, y = _rows_given_twice()[:2]
+    with pytest.warns(PreflightWarning, match="duplicate-rows") as caught:
+        compare({"one": NEAREST, "two": NEAREST}, X, y)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+# -- the numbers that mislead ----------------------------------------------------------------------
+
+
+def test_sorted_folds_read_nothing_right() -> None:
+    case = _sorted_labels()
+    assert case.run(ignore=("class-missing",)).accuracy == 0
+    assert case._replace(cv=5).run().accuracy > 0.8
+
+
+def test_memory_looks_like_skill() -> None:
+    """Labels that nothing predicts, of three classes."""
+    assert Case(*_noise()).run().accuracy < 0.5
+    assert _test_rows_in_X().run(ignore=("duplicate-rows",)).accuracy == 1
+    assert _rows_given_twice().run(ignore=("duplicate-rows",)).accuracy > 0.7
+
+
+def test_unseeded_fits_differ_and_seeded_ones_do_not() -> None:
+    case = _unseeded_forest()
+    runs = [case.run(ignore=("unseeded",)).probabilities for _ in range(2)]
+    assert not np.array_equal(*runs)
+    seeded = case._replace(model=make_model("forest", n_estimators=5, random_state=0))
+    np.testing.assert_array_equal(*(seeded.run().probabilities for _ in range(2)))
+
+
+# -- no false alarms -------------------------------------------------------------------------------
+
+
+def _found(X: Any, y: Any, *, model: Any = NEAREST, cv: Any = 5, test: Any = None) -> list[str]:
+    """The names of what is found."""
+    data = check_data(X, y, test)
+    looks = checks({"model": model}, data, make_folds(data, cv, 0))
+    return [name for name, look in looks.items() if look()]
+
+
+@pytest.mark.parametrize("recipe", ["report", "accurate"])
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_our_own_models_on_the_digits_are_fine(name: str, recipe: Any) -> None:
+    X_train, X_test, y_train, y_test = load_sample_digits().split()
+    model = make_model(name, recipe=recipe, random_state=0)
+    assert _found(X_train, y_train, model=model, test=(X_test, y_test)) == []
+
+
+def test_mnist_is_fine_and_asking_takes_a_moment(mnist_folder: Path) -> None:
+    X_train, X_test, y_train, y_test = fetch_mnist(data_home=mnist_folder).split("report")
+    start = time.perf_counter()
+    assert _found(X_train, y_train, test=(X_test, y_test)) == []
+    assert time.perf_counter() - start < 2  # 0.05 s, and making the folds
+
+
+@pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer, load_digits])
+def test_scikit_learns_own_tables_are_fine(load: Any) -> None:
+    assert _found(*load(return_X_y=True)) == []  # iris has a row twice, which is no wonder
+
+
+@pytest.mark.parametrize("cv", [2, 10, KFold(5), KFold(50, shuffle=True), LeaveOneOut()], ids=str)
+def test_folds_of_rows_in_no_order_are_fine(cv: Any) -> None:
+    X, y = _digits(100)
+    assert _found(X, np.random.default_rng(0).permutation(y), cv=cv) == []
+
+
+def test_small_unstratified_folds_are_fine_in_a_thousand_orders() -> None:
+    rng = np.random.default_rng(0)
+    data = check_data(np.zeros((200, 1)), np.repeat(np.arange(10), 20), None)
+    folds = make_folds(data, KFold(10), 0)
+    alarms = 0
+    for _ in range(1000):
+        alarms += unstratified(rng.permutation(data.y), folds) is not None
+    assert alarms <= 1
+
+
+def test_rows_with_few_values_repeat_by_chance() -> None:
+    rng = np.random.default_rng(0)
+    answers = rng.integers(0, 3, size=(500, 4))  # of 81 kinds
+    assert _found(answers, np.arange(500) % 2) == []
+    assert _found(np.zeros((500, 784)), np.arange(500) % 2) == []
+
+
+def test_copies_in_one_fold_are_fine_and_so_are_fewer_than_one_in_a_thousand() -> None:
+    X, y = _rows_given_twice()[:2]
+    groups = np.tile(np.arange(300), 2)
+    assert _found(X, y, cv=list(GroupKFold(5).split(X, y, groups))) == []
+    X, y = _noise(3000)
+    X[1] = X[0]
+    assert _found(X, y) == []
+    X[:5] = X[0]
+    assert _found(X, y) == ["duplicate-rows"]
+
+
+def test_copies_are_found_in_any_kind_of_rows() -> None:
+    X, y = _digits(200)
+    kinds: list[Any] = [X.reshape(-1, 28, 28), X.astype(float), pd.DataFrame(X), X[:, ::-1]]
+    for rows in kinds:
+        assert _found(rows, y, test=(X if rows is kinds[1] else rows, y)) == ["duplicate-rows"]
+    texts = np.array([f"the number {row.tobytes().hex()}" for row in X])
+    assert _found(texts, y) == []
+    # sparse rows and objects are not looked at
+    assert _found(csr_array(X), y, test=(csr_array(X), y)) == []
+    assert _found(pd.DataFrame(X).astype(object), y) == []
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_scaling_is_seen_in_any_precision_and_not_in_normal_numbers(dtype: Any) -> None:
+    X, y = _digits()
+    assert _found(StandardScaler().fit_transform(X.astype(dtype)), y) == ["scaled-outside"]
+    assert _found(make_preprocessor().fit_transform(X), y) == ["scaled-outside"]
+    varied = X[:, X.std(axis=0) > 0].astype(dtype)
+    by_pandas = (varied - varied.mean(axis=0)) / varied.std(axis=0, ddof=1)
+    assert _found(by_pandas, y) == ["scaled-outside"]
+    normal = np.random.default_rng(0).normal(size=(100_000, 2)).astype(dtype)
+    assert _found(normal, np.arange(100_000) % 2) == []
+    assert _found(X.astype(dtype) / 255, y) == []
+    scaled_inside = make_pipeline(StandardScaler(), LogisticRegression())
+    assert _found(X.astype(dtype), y, model=scaled_inside) == []
+
+
+def test_missing_and_infinite_values_are_no_trouble() -> None:
+    X, y = _noise()
+    X[0, 0], X[1, 0], X[2, 1] = np.inf, -np.inf, np.nan
+    assert _found(X, y) == []
+
+
+class Bare(ClassifierMixin, BaseEstimator):
+    """A classifier without parameters."""
+
+    def fit(self, X: Any, y: Any) -> "Bare":
+        return self
+
+
+@pytest.mark.parametrize(
+    ("model", "unseeded"),
+    [
+        (LogisticRegression(), False),
+        (DummyClassifier(), False),
+        (Bare(), False),
+        (RandomForestClassifier(random_state=0), False),
+        (RandomForestClassifier(), True),
+        (make_pipeline(StandardScaler(), RandomForestClassifier()), True),
+        (GridSearchCV(RandomForestClassifier(), {}), True),
+        (BaggingClassifier(RandomForestClassifier()), True),
+        (BaggingClassifier(RandomForestClassifier(), random_state=0), False),
+        (make_pipeline(BaggingClassifier(RandomForestClassifier(), random_state=0)), False),
+        (make_model("network"), True),
+        (make_model("network", recipe="accurate", random_state=0), False),
+        (make_model("logistic", recipe="accurate"), False),
+    ],
+    ids=str,
+)
+def test_what_draws_random_numbers_is_asked_for_its_seed(model: Any, unseeded: bool) -> None:
+    assert _found(*_noise(), model=model) == (["unseeded"] if unseeded else [])
+
+
+def test_classes_of_few_rows_are_counted_against_the_folds() -> None:
+    X, y = _digits(200)
+    y = np.where(np.cumsum(y == 7) <= 3, y, np.where(y == 7, 1, y))
+    assert (y == 7).sum() == 3
+    assert _found(X, y, cv=StratifiedKFold(3)) == []
+    with pytest.warns(PreflightWarning, match="7 in y.*Use at most 3 folds"):
+        evaluate(NEAREST, X, y, cv=4)
+
+
+def test_the_main_call_is_quiet(digits: Split) -> None:
+    X_train, X_test, y_train, y_test = digits
+    models = {name: quick_model(name) for name in ("logistic", "forest")}
+    compare(models, X_train, y_train, test=(X_test, y_test), cv=2)  # a warning would be an error
