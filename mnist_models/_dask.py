@@ -23,6 +23,7 @@ class OnDask(Somebodys):
         super().__init__(executor, n_jobs, folder)
         self._client = client_of(executor)
         self._rows: Any = None
+        self._deserted = False
 
     @contextmanager
     def with_rows(self, data: Data) -> Iterator["OnDask"]:
@@ -44,13 +45,29 @@ class OnDask(Somebodys):
         except OSError:  # the cluster does not answer: the next fit will show it
             return 1
 
+    def look(self) -> None:
+        """Give up what waits for rows that nobody has any more: Dask lets it wait for ever."""
+        if self._rows is not None and self._rows.status != "finished":
+            for future in list(self._running):
+                if future.cancel():
+                    future.set_running_or_notify_cancel()  # without which nobody hears of it
+
     def _hand_over(self, task: Task, hold: Hold) -> Future[Outcome]:
         if self._client.status != "running":
             raise BrokenExecutor(f"the Dask client is {self._client.status}")
-        # if every worker that had the rows has died, nobody has them any more
         if self._rows is None or self._rows.status != "finished":
-            (self._rows,) = self._client.scatter([self._data], broadcast=True, hash=False)
-        # not pure: two fits that look alike are two fits
+            self._send()
         submit: Any = self._executor.submit  # which takes more than others do
+        # not pure: two fits that look alike are two fits
         future: Future[Outcome] = submit(fit_held, task, self._rows, hold, pure=False)
         return future
+
+    def _send(self) -> None:
+        """Bring the rows to every worker there is; again, if all that had them have died."""
+        if self._deserted:
+            raise BrokenExecutor("the Dask cluster has no workers")
+        try:
+            (self._rows,) = self._client.scatter([self._data], broadcast=True, hash=False)
+        except TimeoutError as error:
+            self._deserted = True  # half a minute's wait, which the next fit need not repeat
+            raise BrokenExecutor("the Dask cluster has no workers") from error

@@ -136,6 +136,7 @@ def _schedule(
         # one by one where a worker may have died of another fit than this
         while again and len(running) < (place.n_at_once() if place.knows_who else 1):
             start(again.popleft(), 1)
+        place.look()
         done, _ = wait(running, timeout=_SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
         for future in done:
             attempt = running.pop(future)

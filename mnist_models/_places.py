@@ -38,6 +38,9 @@ class Place(Protocol):
     def submit(self, task: Task, word: Path) -> Future[Outcome]:
         """Begin a fit."""
 
+    def look(self) -> None:
+        """See to fits that will never come to an end."""
+
     def release(self, future: Future[Outcome]) -> None:
         """Put away a fit that has come to an end."""
 
@@ -60,6 +63,9 @@ class OwnProcesses:
     def n_at_once(self) -> int:
         """As many as there are workers."""
         return self._n_workers
+
+    def look(self) -> None:
+        """A worker's end is always heard of."""
 
     def submit(self, task: Task, word: Path) -> Future[Outcome]:
         """Begin a fit in a worker that is idle."""
@@ -93,6 +99,9 @@ class Somebodys:
     def n_at_once(self) -> int:
         """As many as the caller says, or all."""
         return self._n_jobs or _ALL
+
+    def look(self) -> None:
+        """What it does not tell cannot be known."""
 
     def submit(self, task: Task, word: Path) -> Future[Outcome]:
         """Hand a fit over."""

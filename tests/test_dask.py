@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    """A cluster of two processes on this machine."""
+@contextmanager
+def _cluster() -> Iterator[Any]:
+    """Two worker processes on this machine, and a client."""
     from distributed import Client, LocalCluster
 
     with (
@@ -35,6 +36,20 @@ def client() -> Iterator[Any]:
         ) as cluster,
         Client(cluster) as client,
     ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    """For tests that do no harm."""
+    with _cluster() as client:
+        yield client
+
+
+@pytest.fixture
+def fresh_client() -> Iterator[Any]:
+    """For one that kills workers."""
+    with _cluster() as client:
         yield client
 
 
@@ -75,7 +90,7 @@ def test_large_rows_are_not_sent_with_every_fit(client: Any) -> None:
     evaluate(Prober(), np.repeat(X, 2000, axis=1), y, cv=2, executor=client.get_executor())
 
 
-def test_a_worker_killed_in_the_middle_costs_nothing(client: Any, tmp_path: Path) -> None:
+def test_a_worker_killed_in_the_middle_costs_nothing(fresh_client: Any, tmp_path: Path) -> None:
     X, y = numbered_rows()
     model = Misbehaving("nap", tmp_path)
     expected = evaluate(Misbehaving("nothing", tmp_path), X, y, cv=6)
@@ -84,23 +99,23 @@ def test_a_worker_killed_in_the_middle_costs_nothing(client: Any, tmp_path: Path
     def kill_a_worker() -> None:
         while fits_made(tmp_path) < before + 2:
             time.sleep(0.02)
-        pids = [worker["pid"] for worker in client.run(lambda: {"pid": os.getpid()}).values()]
+        pids = [worker["pid"] for worker in fresh_client.run(lambda: {"pid": os.getpid()}).values()]
         os.kill(pids[0], signal.SIGKILL)
 
     killer = threading.Thread(target=kill_a_worker)
     killer.start()
-    found = evaluate(model, X, y, cv=6, executor=client.get_executor())
+    found = evaluate(model, X, y, cv=6, executor=fresh_client.get_executor())
     killer.join()
     assert (found.y_pred == expected.y_pred).all()
 
 
 def test_a_fold_that_kills_every_worker_is_lost_and_the_others_go_on(
-    client: Any, tmp_path: Path
+    fresh_client: Any, tmp_path: Path
 ) -> None:
     X, y = numbered_rows()
     models = {"fine": Misbehaving("nothing", tmp_path), "bad": Misbehaving("die", tmp_path)}
     with pytest.raises(WorkerLostError, match=r"1 of 6 fits were lost. bad, fold") as caught:
-        compare(models, X, y, cv=3, executor=client.get_executor())
+        compare(models, X, y, cv=3, executor=fresh_client.get_executor())
     assert list(caught.value.finished) == ["fine"]
 
 

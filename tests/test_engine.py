@@ -37,7 +37,11 @@ def _processes() -> Executor:
     return ProcessPoolExecutor(2, multiprocessing.get_context("spawn"))
 
 
-@pytest.mark.parametrize("where", [{"n_jobs": 2}, ThreadPoolExecutor, _processes], ids=str)
+@pytest.mark.parametrize(
+    "where",
+    [{"n_jobs": 2}, lambda: ThreadPoolExecutor(2), _processes],
+    ids=["worker processes", "threads", "processes"],
+)
 def test_results_do_not_depend_on_where_fits_are_made(where: Any, digits: Split) -> None:
     X, X_test, y, y_test = digits
     models = {name: quick_model(name) for name in ("logistic", "forest")}
