@@ -153,7 +153,7 @@ def _compare(options: Namespace, names: list[str]) -> tuple[Comparison, NDArray[
     # a folder's own test set is its test set; MNIST's and the sample's is the report's
     own = options.data not in ("sample", "mnist") and dataset.n_official_train is not None
     X_train, X_test, y_train, y_test = dataset.split("official" if own else "report")
-    if "network" in names:
+    if "network" in names and options.jobs in (None, 1):
         _load_tensorflow()
     models = {
         name: make_model(name, recipe=options.recipe, random_state=options.seed) for name in names
@@ -167,6 +167,8 @@ def _compare(options: Namespace, names: list[str]) -> tuple[Comparison, NDArray[
         test=(X_test, y_test),
         cv=options.cv,
         random_state=options.seed,
+        n_jobs=options.jobs,
+        checkpoint=options.checkpoint,
     )
     return comparison, X_test.reshape(-1, *dataset.image_shape)
 

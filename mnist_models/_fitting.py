@@ -91,14 +91,15 @@ def _ask(model: Any, task: Task, X: Any, y: Labels, X_test: Any, y_test: Labels)
         predictions = np.asarray(model.predict(X_test))
         predict_seconds = perf_counter() - start
     score = float(check_scoring(model, scoring=task.scoring)(model, X_test, y_test))
+    history = _history(final_estimator(model))
     fit = Fit(
         score,
         fit_seconds,
         predict_seconds,
         n_train=len(y),
         n_predicted=len(y_test),
-        history=getattr(final_estimator(model), "history_", None),
-        best_epoch=getattr(final_estimator(model), "best_epoch_", None),
+        history=history,
+        best_epoch=getattr(final_estimator(model), "best_epoch_", None) if history else None,
         model_bytes=pickled_bytes(model),
         peak_bytes=memory.rise,
     )
@@ -111,6 +112,17 @@ def _ask(model: Any, task: Task, X: Any, y: Labels, X_test: Any, y_test: Labels)
 def final_estimator(model: Any) -> Any:
     """The last step of a Pipeline, or the model itself."""
     return model[-1] if isinstance(model, Pipeline) else model
+
+
+def _history(model: Any) -> dict[str, list[float]] | None:
+    """What a network tells of its epochs, if it tells it as ours do: others have other kinds."""
+    history = getattr(model, "history_", None)
+    if not isinstance(history, dict):
+        return None
+    lists = all(isinstance(values, list) for values in history.values())
+    if not (lists and all(isinstance(x, int | float) for each in history.values() for x in each)):
+        return None
+    return history
 
 
 def _divide(data: Data, fold: tuple[Rows, Rows] | None) -> tuple[Any, Labels, Any, Labels]:

@@ -7,15 +7,17 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from mnist_models import _commands
+from mnist_models.exceptions import WorkerLostError
 from mnist_models.models import MODEL_NAMES
 from mnist_models.preprocessing import RECIPES
 
-_BAD_INPUT, _INTERRUPTED, _CLOSED_PIPE = 2, 130, 141
+_BAD_INPUT, _LOST, _INTERRUPTED, _CLOSED_PIPE = 2, 3, 130, 141
 _INTERRUPTED_MESSAGE = "mnist-models: interrupted"
 _SECONDS_TO_STOP = 4
 
@@ -32,25 +34,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         The exit code: 0, 1 where ``reproduce`` misses a claim, 2 for bad input (one line on
-        standard error says what), 130 after Ctrl-C.
+        standard error says what), 3 where fits were lost with their workers, 130 after Ctrl-C.
     """
     options = _parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal without ± shows ? and no error
         sys.stdout.reconfigure(errors="replace")
     try:
-        with _interrupts_obeyed():
+        with _interrupts_obeyed(), _warnings_in_a_line():
             code = int(options.run(options))
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader has gone; keep Python from telling so again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _CLOSED_PIPE
-    except (ValueError, TypeError, OSError, MemoryError) as error:
+    except (ValueError, TypeError, OSError, MemoryError, RuntimeError) as error:
         print(f"mnist-models: {_one_line(error)}", file=sys.stderr)
-        return _BAD_INPUT
+        return _LOST if isinstance(error, WorkerLostError) else _BAD_INPUT
     except KeyboardInterrupt:
-        print(_INTERRUPTED_MESSAGE, file=sys.stderr)
+        print(_INTERRUPTED_MESSAGE + _how_to_go_on(options), file=sys.stderr)
         return _INTERRUPTED
+
+
+def _how_to_go_on(options: argparse.Namespace) -> str:
+    folder = getattr(options, "checkpoint", None)
+    return "" if folder is None else f"; the same command goes on from {folder}"
+
+
+@contextlib.contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    """Show warnings as the command's own, without the line of code that they came from."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: print(
+            f"mnist-models: warning: {message}", file=sys.stderr
+        )
+        yield
 
 
 @contextlib.contextmanager
@@ -144,6 +161,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_evaluation_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--cv", type=_count, default=5, help="number of folds (default: 5)")
+    command.add_argument(
+        "--jobs", type=_jobs, metavar="N", help="fits at a time, -1 for all cores (default: 1)"
+    )
+    command.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FOLDER",
+        help="keep what is finished there; the same command, run again, goes on from it",
+    )
     _add_data_options(command)
     _add_output_options(command)
     command.add_argument(
@@ -186,6 +212,11 @@ def _count(word: str) -> int:
     if not (word.isascii() and word.isdigit() and int(word) < 2**32):
         raise argparse.ArgumentTypeError(f"expected a whole number from 0 up, got {word!r}")
     return int(word)
+
+
+def _jobs(word: str) -> int:
+    """-1, or a number of processes."""
+    return -1 if word == "-1" else _count(word)
 
 
 def _one_line(error: BaseException) -> str:

@@ -48,7 +48,7 @@ def marks(tmp_path: Path) -> Path:
 def test_what_is_finished_is_not_fitted_again(marks: Path, tmp_path: Path) -> None:
     X, y = numbered_rows()
     models = {"one": _model(marks), "two": _model(marks)}
-    arguments: dict[str, Any] = {"test": (X, y), "cv": 3, "checkpoint": tmp_path / "run"}
+    arguments: dict[str, Any] = {"test": (X + 0.1, y), "cv": 3, "checkpoint": tmp_path / "run"}
     first = compare(models, X, y, **arguments)
     assert fits_made(marks) == 8
     again = compare(models, X, y, **arguments)
@@ -208,7 +208,7 @@ def test_what_has_changed_is_named(marks: Path, tmp_path: Path) -> None:
     for changes, named in (
         ({"X": moved}, "data_sha256"),
         ({"y": np.roll(y, 1)}, "data_sha256"),
-        ({"test": (X, y)}, "data_sha256"),
+        ({"test": (X + 0.1, y)}, "data_sha256"),
         ({"random_state": 1}, r"random_state \(it was 0, now 1\)"),
         ({"cv": 4}, "folds_sha256"),
         ({"scoring": "f1_macro"}, r"scoring \(it was 'accuracy', now 'f1_macro'\)"),

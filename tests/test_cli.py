@@ -74,6 +74,7 @@ def test_compare_gives_json_and_pictures(capsys: Capture, folder: Path, tmp_path
             assert picture.width > 500
 
 
+@pytest.mark.slow
 def test_a_networks_learning_curve_is_among_the_pictures(
     capsys: Capture, folder: Path, tmp_path: Path
 ) -> None:
@@ -372,6 +373,38 @@ def test_ctrl_c_is_exit_code_130_and_no_traceback() -> None:
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert err == "mnist-models: interrupted\n"
+
+
+def test_ctrl_c_tells_how_to_go_on_and_the_same_command_does(tmp_path: Path, folder: Path) -> None:
+    command = [sys.executable, "-m", "mnist_models", "evaluate", "forest", "--data", str(folder)]
+    command += ["--cv", "20", "--jobs", "2", "--checkpoint", str(tmp_path / "run")]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not list(tmp_path.glob("run/fit-*")):  # the first is finished
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    last = err.splitlines()[-1]
+    assert last == f"mnist-models: interrupted; the same command goes on from {tmp_path / 'run'}"
+    finished = {path: path.stat().st_mtime_ns for path in tmp_path.glob("run/fit-*")}
+    assert 0 < len(finished) < 21
+    again = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert again.returncode == 0, again.stderr
+    assert "over 20 folds" in again.stdout
+    for path, time_ns in finished.items():
+        assert path.stat().st_mtime_ns == time_ns
+
+
+@pytest.mark.filterwarnings("default")  # here they are errors
+def test_a_warning_is_one_line(capsys: Capture, folder: Path) -> None:
+    """With more folds than some classes have rows."""
+    code, _, err = _run(capsys, "evaluate", "logistic", "--data", folder, "--cv", 24)
+    assert code == 0
+    (line,) = err.splitlines()
+    assert line.startswith("mnist-models: warning: [few-rows]")
 
 
 _STUBBORN = """

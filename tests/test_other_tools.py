@@ -32,7 +32,8 @@ def table() -> tuple[Any, Any]:
 @pytest.fixture(scope="module")
 def comparison(table: tuple[Any, Any]) -> Comparison:
     models = {"near": KNeighborsClassifier(), "tree": DecisionTreeClassifier(random_state=0)}
-    return compare(models, *table, test=table, cv=3)
+    X, y = table
+    return compare(models, X, y, test=(X + 0.1, y), cv=3)
 
 
 def _hostile() -> Evaluation:

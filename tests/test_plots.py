@@ -142,7 +142,7 @@ def test_of_many_classes_the_cells_hold_the_counts_alone() -> None:
 def test_a_pair_of_matrices_has_one_scale() -> None:
     from matplotlib.figure import Figure
 
-    comparison = Comparison({"one": _evaluation(), "two": _evaluation(90)})
+    comparison = Comparison({"one": _evaluation(), "two": _evaluation()})
     left, right = comparison.plot_confusion_matrices("one", "two")
     assert left.figure is right.figure
     assert len(left.figure.axes) == 3  # the third is the colour bar

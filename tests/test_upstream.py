@@ -3,9 +3,12 @@
 A test here that fails is good news: something was mended, and a way round it may go.
 """
 
+import os
+import signal
 import subprocess
 import sys
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -91,3 +94,50 @@ def test_standardscaler_copies_float32_to_float64() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak > 1.9 * X.nbytes
+
+
+_SEARCH_ON_DASK = """
+import os
+import dask, joblib
+from distributed import Client, LocalCluster
+from sklearn.datasets import make_classification
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
+
+class Deadly(GaussianNB):
+    def fit(self, X, y):
+        if self.var_smoothing == 0:
+            os.kill(os.getpid(), 9)
+        return super().fit(X, y)
+
+if __name__ == "__main__":
+    dask.config.set({"distributed.scheduler.allowed-failures": 0})  # else it tries three times
+    X, y = make_classification()
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+        with Client(cluster), joblib.parallel_config("dask"):
+            search = GridSearchCV(Deadly(), {"var_smoothing": [1e-9, 0.0]}, error_score=0.0)
+            print("begun", flush=True)
+            try:
+                search.fit(X, y)
+            finally:
+                print("ended", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_search_on_dask_waits_for_ever_when_a_worker_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "search.py"
+    script.write_text(_SEARCH_ON_DASK, encoding="utf-8")
+    command = [sys.executable, str(script)]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        with pytest.raises(subprocess.TimeoutExpired):  # ours has told of the loss in three
+            process.wait(timeout=40)
+        os.killpg(process.pid, signal.SIGKILL)
