@@ -30,10 +30,15 @@ class _Limit:
         self._users = 0
         self._found: list[int] = []
 
-    def enter(self) -> int:
-        """Set the limit; the number of threads that BLAS would have used."""
+    def enter(self, *, look: bool = False) -> int:
+        """Set the limit; the number of threads that BLAS would have used.
+
+        ``look`` for libraries that have been loaded since the last time, which takes milliseconds.
+        """
         with self._lock:
             if self._users == 0:
+                if look:
+                    _libraries.cache_clear()
                 self._found = _numbers()
                 try:
                     _set([1] * len(self._found))
@@ -125,7 +130,7 @@ def one_blas_thread(*, alone: bool = False) -> Iterator[None]:
     alone : bool, default=False
         Let :func:`blas_threads_as_workers` inside have one thread, too, in place of the cores.
     """
-    _LIMIT.enter()
+    _LIMIT.enter(look=True)
     token = _alone.set(alone or _alone.get())
     try:
         yield

@@ -41,6 +41,16 @@ def check_models(models: Mapping[str, Any], scoring: Scoring) -> None:
         check_scoring(model, scoring=scoring)  # a misspelt one costs no fit
 
 
+def check_repeatable(cv: CV, random_state: Any) -> None:
+    """Raise if the folds would be others next time, so that no run can go on from a checkpoint."""
+    shuffled = isinstance(cv, int | np.integer) or getattr(cv, "shuffle", False)
+    if shuffled and getattr(cv, "random_state", random_state) is None:
+        raise ValueError(
+            "With checkpoint, the folds must be the same at every call. Got random_state=None, "
+            "which shuffles them anew. Pass random_state=0, or any int."
+        )
+
+
 def check_asked(n_jobs: Any, executor: Any, timeout: Any) -> Asked:
     """Raise unless fits can be made so."""
     if not (n_jobs is None or (isinstance(n_jobs, int | np.integer) and n_jobs != 0)):

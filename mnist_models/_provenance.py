@@ -40,7 +40,7 @@ def sha256_of(things: Iterable[Any]) -> str:
             content.update(f"{thing.dtype.str} {thing.shape}".encode())
             # a block at a time: a transposed array would otherwise be copied whole
             for start in range(0, len(thing), 4096):
-                content.update(np.ascontiguousarray(thing[start : start + 4096]).data)
+                content.update(thing[start : start + 4096].tobytes())
         else:
             content.update(joblib.hash(thing, hash_name="sha1", coerce_mmap=True).encode())
     return content.hexdigest()

@@ -1,35 +1,30 @@
 """Evaluate one model, or several on the same folds. Every fold is fitted once."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, replace
-from functools import partial
 from os import PathLike
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from mnist_models import _preflight
-from mnist_models._checkpoint import Checkpoint, open_checkpoint
-from mnist_models._engine import Asked, Hearing, Lost, make_fits
+from mnist_models._assembly import assemble, identity_of, origins_of
+from mnist_models._checkpoint import open_checkpoint
 from mnist_models._evaluation_input import (
     CV,
-    Folds,
     check_asked,
     check_data,
     check_models,
+    check_repeatable,
     make_folds,
 )
-from mnist_models._fitting import Data, Outcome, Scoring, Task, final_estimator
-from mnist_models._progress import Step, Teller, told
-from mnist_models._provenance import described, parameters_of, sha256_of, versions
+from mnist_models._fitting import Scoring, final_estimator
+from mnist_models._progress import Step, told
+from mnist_models._run import make_all, make_tasks
 from mnist_models.comparison import Comparison
 from mnist_models.exceptions import WorkerLostError
-from mnist_models.results import Evaluation, Provenance
-
-# Parameters that do not change what a fit comes to.
-_WITHOUT_EFFECT = {"n_jobs", "verbose", "memory"}
+from mnist_models.results import Evaluation
 
 
 def evaluate(
@@ -199,98 +194,29 @@ def compare(
     """
     check_models(models, scoring)
     asked = check_asked(n_jobs, executor, timeout)
+    if checkpoint is not None:
+        check_repeatable(cv, random_state)
     data = check_data(X, y, test)
     folds = make_folds(data, cv, random_state)
     _preflight.check(models, data, folds, ignore)
-    tasks = _make_tasks(models, folds, test is not None, scoring)
+    tasks = make_tasks(models, folds, test is not None, scoring)
     score_name = scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
-    origins = _origins(models, data, folds, random_state)
+    origins = origins_of(models, data, folds, random_state)
     with (
-        open_checkpoint(checkpoint, _identity(scoring, origins)) as kept,
+        open_checkpoint(checkpoint, identity_of(scoring, origins)) as kept,
         told(progress, [task.name for task in tasks]) as tell,
     ):
-        outcomes, lost = _make_all(tasks, data, asked, kept, tell)
+        outcomes, lost = make_all(tasks, data, asked, kept, tell)
     size = len(tasks) // len(models)
     evaluations = {}
     for i, (name, origin) in enumerate(origins.items()):
         mine = [outcomes.get(number) for number in range(i * size, (i + 1) * size)]
         whole = [outcome for outcome in mine if outcome is not None]
         if len(whole) == size:
-            evaluations[name] = _assemble(name, score_name, data, folds, whole, origin)
+            evaluations[name] = assemble(name, score_name, data, folds, whole, origin)
     if lost:
         raise _lost_error(lost, len(tasks), checkpoint, evaluations)
     return Comparison(evaluations)
-
-
-def _make_tasks(
-    models: Mapping[str, Any], folds: Folds, tested: bool, scoring: Scoring
-) -> list[Task]:
-    """Every model's folds, then its fit on all rows if there is a test set."""
-    tasks = []
-    for name, model in models.items():
-        tasks += [
-            Task(name, model, number, fold, scoring, reported=not tested)
-            for number, fold in enumerate(folds)
-        ]
-        if tested:
-            tasks.append(Task(name, model, len(folds), None, scoring, reported=True))
-    return tasks
-
-
-def _make_all(
-    tasks: list[Task], data: Data, asked: Asked, kept: Checkpoint, tell: Teller
-) -> tuple[dict[int, Outcome], dict[str, str]]:
-    """The outcome of every task by its place in the list, and what became of those that have none.
-
-    What the checkpoint has is taken from there; what is fitted is put there.
-    """
-    outcomes, lost = kept.finished(tasks), {}
-    for number in outcomes:
-        tell("kept", tasks[number])
-    numbers = {id(task): number for number, task in enumerate(tasks) if number not in outcomes}
-    todo = [tasks[number] for number in numbers.values()]
-    hearing = Hearing(partial(tell, "begun"), partial(tell, "epoch"))
-    for task, outcome in make_fits(todo, data, asked, hearing):
-        if isinstance(outcome, Lost):
-            lost[str(task)] = outcome.reason
-            tell("lost", task)
-            continue
-        number = numbers[id(task)]
-        kept.keep(number, task, outcome)
-        outcomes[number] = outcome
-        tell("finished", task)
-    return outcomes, lost
-
-
-def _origins(
-    models: Mapping[str, Any], data: Data, folds: Folds, random_state: Any
-) -> dict[str, Provenance]:
-    """What each model's results come from."""
-    shared = Provenance(
-        data_sha256=sha256_of([data.X, data.y, *(data.test or ())]),
-        folds_sha256=sha256_of(rows for fold in folds for rows in fold),
-        random_state=described(random_state),
-        parameters={},
-        versions=versions(),
-    )
-    return {
-        name: replace(shared, parameters=parameters_of(model)) for name, model in models.items()
-    }
-
-
-def _identity(scoring: Scoring, origins: Mapping[str, Provenance]) -> dict[str, Any]:
-    """What must be the same for a run to go on from where it was: all that decides its results."""
-    shared = asdict(next(iter(origins.values())))
-    del shared["parameters"]
-    models = {
-        name: {
-            key: value
-            for key, value in origin.parameters.items()
-            if key.split("__")[-1] not in _WITHOUT_EFFECT
-        }
-        for name, origin in origins.items()
-    }
-    return shared | {"scoring": described(scoring), "models": models}
 
 
 def _lost_error(
@@ -308,46 +234,3 @@ def _lost_error(
     )
     message = f"{len(lost)} of {n_fits} fits were lost. {each}. {remedy}"
     return WorkerLostError(message, lost, finished)
-
-
-def _assemble(
-    name: str,
-    scoring: str,
-    data: Data,
-    folds: Folds,
-    outcomes: list[Outcome],
-    origin: Provenance,
-) -> Evaluation:
-    in_folds, after = outcomes[: len(folds)], outcomes[len(folds) :]
-    order = np.argsort(np.concatenate([held_out for _, held_out in folds]))
-    predictions = np.concatenate([outcome.predictions for outcome in in_folds])
-    y_test = None if data.test is None else data.test[1]
-    # what a model answers counts too: it may have a label of its own, as for "none of these"
-    labels = [data.y, predictions, *([] if y_test is None else [y_test, after[0].predictions])]
-    classes = np.unique(np.concatenate(labels))
-    chances = _stack(after or in_folds, classes)
-    return Evaluation(
-        model_name=name,
-        scoring=scoring,
-        classes=classes,
-        y=data.y,
-        out_of_fold=predictions[order],
-        folds=tuple(outcome.fit for outcome in in_folds),
-        y_test=y_test,
-        test_predictions=after[0].predictions if after else None,
-        test=after[0].fit if after else None,
-        probabilities=chances if after or chances is None else chances[order],
-        provenance=origin,
-    )
-
-
-def _stack(outcomes: Iterable[Outcome], classes: NDArray[Any]) -> NDArray[np.float32] | None:
-    """Probabilities with a column for every class: 0 where a model had not seen it."""
-    stacked = []
-    for outcome in outcomes:
-        if outcome.probabilities is None or outcome.known is None:
-            return None
-        chances = np.zeros((len(outcome.probabilities), len(classes)), dtype=np.float32)
-        chances[:, np.searchsorted(classes, outcome.known)] = outcome.probabilities
-        stacked.append(chances)
-    return np.concatenate(stacked)

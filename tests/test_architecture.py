@@ -93,6 +93,8 @@ ORDER = [
     "_preflight_folds",
     "_preflight_rows",
     "_preflight",
+    "_run",
+    "_assembly",
     "evaluation",
     "_part_checks",
     "_transformer_parts",

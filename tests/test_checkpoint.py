@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.model_selection import StratifiedKFold
 
 from mnist_models import Comparison, Evaluation, compare, evaluate
 from mnist_models.exceptions import CheckpointInUseError, ResumeMismatchError
@@ -223,6 +224,17 @@ def test_what_has_changed_is_named(marks: Path, tmp_path: Path) -> None:
     (run / "run.json").write_text(json.dumps(told), encoding="utf-8")
     with pytest.raises(ResumeMismatchError, match=r"versions: numpy \(it was 1\.0, now "):
         again()
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"cv": StratifiedKFold(3, shuffle=True), "random_state": 0}], ids=str
+)
+def test_folds_that_are_others_every_time_are_an_error(
+    changes: dict[str, Any], marks: Path, tmp_path: Path
+) -> None:
+    arguments: dict[str, Any] = {"random_state": None, "checkpoint": tmp_path / "run"} | changes
+    with pytest.raises(ValueError, match="random_state=None, which shuffles them anew"):
+        evaluate(_model(marks), *numbered_rows(), **arguments)
 
 
 def test_jobs_are_no_change(marks: Path, tmp_path: Path) -> None:

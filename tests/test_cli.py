@@ -375,6 +375,7 @@ def test_ctrl_c_is_exit_code_130_and_no_traceback() -> None:
     assert err == "mnist-models: interrupted\n"
 
 
+@pytest.mark.slow
 def test_ctrl_c_tells_how_to_go_on_and_the_same_command_does(tmp_path: Path, folder: Path) -> None:
     command = [sys.executable, "-m", "mnist_models", "evaluate", "forest", "--data", str(folder)]
     command += ["--cv", "20", "--jobs", "2", "--checkpoint", str(tmp_path / "run")]

@@ -125,6 +125,7 @@ def test_sparse_rows(table: tuple[Any, Any]) -> None:
     np.testing.assert_array_equal(sparse, [dense, dense])
 
 
+@pytest.mark.slow
 def test_processes_give_the_same(digits: Split) -> None:
     X_train, X_test, y_train, y_test = digits
     models = {name: quick_model(name) for name in ("forest", "network")}

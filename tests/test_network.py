@@ -331,6 +331,7 @@ def test_nothing_is_printed() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_whoever_asks_tensorflow_to_speak_hears_it() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _FIT],

@@ -161,6 +161,7 @@ def test_8_bit_pixels_give_the_same_network_as_their_values(digits: Split) -> No
     np.testing.assert_array_equal(from_pixels, from_floats)
 
 
+@pytest.mark.slow
 def test_8_bit_pixels_stay_8_bit() -> None:
     """No copy of the whole data set is ever made, of 4 bytes a pixel least of all."""
     code = """

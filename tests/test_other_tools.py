@@ -170,6 +170,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_our_models_run_in_skore() -> None:
     """In a process of its own: importing skore changes pyplot's state."""
     pytest.importorskip("skore")

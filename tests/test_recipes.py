@@ -34,6 +34,7 @@ def test_every_recipe_is_python() -> None:
         compile(block, "recipes.md", "exec")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_what_is_said_of_long_runs_runs(

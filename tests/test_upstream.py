@@ -64,6 +64,7 @@ def test_scikeras_ignores_callbacks_given_to_fit(scikeras_classifier: Any) -> No
     assert seen == []
 
 
+@pytest.mark.slow
 def test_scikeras_leaves_op_determinism_on_after_a_first_seeded_fit() -> None:
     code = """
 import numpy as np, keras

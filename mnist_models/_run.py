@@ -1,0 +1,51 @@
+"""All the fits of a comparison: from the checkpoint, or made now and kept there."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from mnist_models._checkpoint import Checkpoint
+from mnist_models._engine import Asked, Hearing, Lost, make_fits
+from mnist_models._evaluation_input import Folds
+from mnist_models._fitting import Data, Outcome, Scoring, Task
+from mnist_models._progress import Teller
+
+
+def make_tasks(
+    models: Mapping[str, Any], folds: Folds, tested: bool, scoring: Scoring
+) -> list[Task]:
+    """Every model's folds, then its fit on all rows if there is a test set."""
+    tasks = []
+    for name, model in models.items():
+        tasks += [
+            Task(name, model, number, fold, scoring, reported=not tested)
+            for number, fold in enumerate(folds)
+        ]
+        if tested:
+            tasks.append(Task(name, model, len(folds), None, scoring, reported=True))
+    return tasks
+
+
+def make_all(
+    tasks: list[Task], data: Data, asked: Asked, kept: Checkpoint, tell: Teller
+) -> tuple[dict[int, Outcome], dict[str, str]]:
+    """The outcome of every task by its place in the list, and what became of those that have none.
+
+    What the checkpoint has is taken from there; what is fitted is put there.
+    """
+    outcomes, lost = kept.finished(tasks), {}
+    for number in outcomes:
+        tell("kept", tasks[number])
+    numbers = {id(task): number for number, task in enumerate(tasks) if number not in outcomes}
+    todo = [tasks[number] for number in numbers.values()]
+    hearing = Hearing(partial(tell, "begun"), partial(tell, "epoch"))
+    for task, outcome in make_fits(todo, data, asked, hearing):
+        if isinstance(outcome, Lost):
+            lost[str(task)] = outcome.reason
+            tell("lost", task)
+            continue
+        number = numbers[id(task)]
+        kept.keep(number, task, outcome)
+        outcomes[number] = outcome
+        tell("finished", task)
+    return outcomes, lost
