@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -83,8 +84,12 @@ def workers(n_workers: int, n_threads: int, folder: Path) -> Iterator[Workers]:
 def _end_with_parent(parent: int, folder: Path) -> None:
     """See to it that this process does not outlive the one that started it, killed without a word.
 
-    It would work on for nobody, then wait for ever.
+    It would work on for nobody, then wait for ever. Ctrl-C and the closing of a terminal reach
+    workers, too; but it is for the parent to end them, or else for this to clear up.
     """
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):  # there are systems without the second
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -163,7 +163,7 @@ def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_all_three_models_go_on_however_often_they_are_killed(n_jobs: int, tmp_path: Path) -> None:
-    signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGKILL]
+    signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
     _kill_again_and_again(tmp_path, signals, n_jobs, "logistic", "forest", "network")
 
 
