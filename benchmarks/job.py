@@ -1,6 +1,6 @@
 """The whole job, the report's: three models, five folds, the test rows; against a notebook.
 
-``python -m benchmarks.job`` is our side of it.
+``python -m benchmarks.job`` is our side of it, ``--jobs=2`` in two workers.
 """
 
 import sys
@@ -15,18 +15,19 @@ def costs(quick: bool) -> Iterator[Cost]:
     """Ours and theirs, each in processes of its own; test accuracies are printed beside."""
     words = ["--quick"] if quick else []
     yield cost_of_module("the report's comparison, ours", "benchmarks.job", *words)
+    yield cost_of_module("the same, two fits at a time", "benchmarks.job", *words, "--jobs=2")
     yield cost_of_module("the same, a notebook's", "benchmarks.notebook", *words)
 
 
-def main(quick: bool) -> None:
+def main(quick: bool, n_jobs: int | None) -> None:
     """Compare the three models and print their test accuracies."""
     X, X_test, y, y_test = report_split(quick)
     models = {name: make_model(name, random_state=0) for name in MODEL_NAMES}
     models["forest"].set_params(classify__n_jobs=-1)
-    comparison = compare(models, X, y, test=(X_test, y_test), cv=5)
+    comparison = compare(models, X, y, test=(X_test, y_test), cv=5, n_jobs=n_jobs)
     print(comparison)
     print(*(comparison[name].accuracy for name in MODEL_NAMES))
 
 
 if __name__ == "__main__":
-    main("--quick" in sys.argv)
+    main("--quick" in sys.argv, 2 if "--jobs=2" in sys.argv else None)

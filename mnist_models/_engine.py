@@ -2,7 +2,7 @@
 
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -54,7 +54,7 @@ class Hearing(NamedTuple):
 
 def make_fits(
     tasks: Sequence[Task], data: Data, asked: Asked, hearing: Hearing
-) -> Iterator[tuple[Task, Outcome | Lost]]:
+) -> Generator[tuple[Task, Outcome | Lost], None, None]:
     """Make every fit, and say what came of each, as soon as it is done.
 
     Parameters

@@ -1,6 +1,7 @@
 """All the fits of a comparison: from the checkpoint, or made now and kept there."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -39,13 +40,15 @@ def make_all(
     numbers = {id(task): number for number, task in enumerate(tasks) if number not in outcomes}
     todo = [tasks[number] for number in numbers.values()]
     hearing = Hearing(partial(tell, "begun"), partial(tell, "epoch"))
-    for task, outcome in make_fits(todo, data, asked, hearing):
-        if isinstance(outcome, Lost):
-            lost[str(task)] = outcome.reason
-            tell("lost", task)
-            continue
-        number = numbers[id(task)]
-        kept.keep(number, task, outcome)
-        outcomes[number] = outcome
-        tell("finished", task)
+    # closed at once if something below fails, and with it the workers
+    with closing(make_fits(todo, data, asked, hearing)) as made:
+        for task, outcome in made:
+            if isinstance(outcome, Lost):
+                lost[str(task)] = outcome.reason
+                tell("lost", task)
+                continue
+            number = numbers[id(task)]
+            kept.keep(number, task, outcome)
+            outcomes[number] = outcome
+            tell("finished", task)
     return outcomes, lost

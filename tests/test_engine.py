@@ -14,7 +14,7 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 
-from mnist_models import Comparison, compare, evaluate
+from mnist_models import Comparison, Step, compare, evaluate
 from mnist_models._threads import share_of
 from mnist_models.exceptions import WorkerLostError
 
@@ -139,6 +139,22 @@ def test_what_a_fit_raises_comes_through_and_says_where(tmp_path: Path) -> None:
         with pytest.raises(ZeroDivisionError, match="on purpose") as caught:
             compare({"bad": Misbehaving("raise", tmp_path)}, X, y, cv=2, n_jobs=n_jobs)
         assert any("the fit of bad, fold" in note for note in caught.value.__notes__)
+
+
+def test_workers_end_with_whoever_hears_of_them(tmp_path: Path) -> None:
+    """If what is done cannot be told or kept, the run ends at once, not when it is forgotten."""
+    X, y = numbered_rows()
+
+    def complain(step: Step) -> None:
+        if step.what == "finished":
+            raise ZeroDivisionError("of no use")
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        evaluate(Misbehaving("hang", tmp_path), X, y, cv=3, n_jobs=2, progress=complain)
+    assert caught.value.__traceback__ is not None  # which holds on to all that was at work
+    for path in tmp_path.glob("fit-*"):
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(path.read_text(encoding="ascii")), 0)
 
 
 def test_a_broken_executor_loses_its_fits(tmp_path: Path) -> None:
