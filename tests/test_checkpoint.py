@@ -156,6 +156,7 @@ def _kill_again_and_again(folder: Path, signals: Sequence[int], n_jobs: int, *mo
     _nobody_is_left(folder)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
     _kill_again_and_again(tmp_path, [signal.SIGKILL, signal.SIGINT], 2, "logistic", "forest")
 

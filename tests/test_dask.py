@@ -95,6 +95,7 @@ def test_large_rows_are_not_sent_with_every_fit(client: Any) -> None:
     evaluate(Prober(), np.repeat(X, 2000, axis=1), y, cv=2, executor=client.get_executor())
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_the_middle_costs_nothing(fresh_client: Any, tmp_path: Path) -> None:
     X, y = numbered_rows()
     model = Misbehaving("nap", tmp_path)
@@ -114,6 +115,7 @@ def test_a_worker_killed_in_the_middle_costs_nothing(fresh_client: Any, tmp_path
     assert (found.y_pred == expected.y_pred).all()
 
 
+@pytest.mark.slow
 def test_a_fold_that_kills_every_worker_is_lost_and_the_others_go_on(
     fresh_client: Any, tmp_path: Path
 ) -> None:

@@ -120,6 +120,7 @@ def test_one_that_dies_twice_is_lost_and_the_others_go_on(
     )
 
 
+@pytest.mark.slow
 def test_one_that_hangs_meets_the_timeout(tmp_path: Path) -> None:
     X, y = numbered_rows()
     start = time.monotonic()

@@ -147,7 +147,7 @@ def build_float16(n_features: int, n_classes: int) -> Any:
     return keras.Sequential([*layers, last])
 
 
-@pytest.mark.parametrize("ema_momentum", [0.0, 0.5])
+@pytest.mark.parametrize("ema_momentum", [0.0, pytest.param(0.5, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "build_fn",
     [
