@@ -7,7 +7,8 @@ asked about the last 10,000. The official test digits are not read. It takes som
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ Trial = tuple[str, Any, list[tuple[str, Any]]]
 def main() -> None:
     """Print a line a setting."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tuning", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="on few digits")
+    parser.add_argument("--quick", action="store_true", help="a few settings, on few digits")
     parser.add_argument("--only", choices=("logistic", "forest", "network"))
     options = parser.parse_args()
     if options.quick:
@@ -55,15 +56,18 @@ def main() -> None:
     upright = Deskew().fit_transform(X)
     for name, trials in (("logistic", _logistic_trials()), ("forest", _forest_trials())):
         if options.only in (None, name):
-            for what, features, classifiers in trials:
+            for what, features, classifiers in islice(trials, 1 if options.quick else None):
                 _print_scores(f"{name}: {what}", features, classifiers, upright, y)
     if options.only in (None, "network"):
-        _print_networks(X, y, len(X) * 5 // 6, {"epochs": 1} if options.quick else {})
+        settings = [{"epochs": 1}] if options.quick else _NETWORKS
+        _print_networks(X, y, len(X) * 5 // 6, settings)
 
 
-def _print_networks(X: np.ndarray, y: np.ndarray, n: int, quick: dict[str, Any]) -> None:
-    for changed in _NETWORKS:
-        network = make_model("network", recipe="accurate", random_state=0, **changed | quick)
+def _print_networks(
+    X: np.ndarray, y: np.ndarray, n: int, settings: Iterable[dict[str, Any]]
+) -> None:
+    for changed in settings:
+        network = make_model("network", recipe="accurate", random_state=0, **changed)
         errors = (network.fit(X[:n], y[:n]).predict(X[n:]) != y[n:]).sum()
         print(f"network: {changed or 'as it is'}: {errors} of {len(X) - n} misread", flush=True)
 
