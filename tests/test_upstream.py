@@ -126,7 +126,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-def test_a_search_on_dask_waits_for_ever_when_a_worker_is_killed(tmp_path: Path) -> None:
+def test_a_search_on_dask_waits_for_ever_or_fails_when_a_worker_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "search.py"
     script.write_text(_SEARCH_ON_DASK, encoding="utf-8")
     command = [sys.executable, str(script)]
@@ -139,6 +139,7 @@ def test_a_search_on_dask_waits_for_ever_when_a_worker_is_killed(tmp_path: Path)
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
-        with pytest.raises(subprocess.TimeoutExpired):  # ours has told of the loss in three
-            process.wait(timeout=40)
-        os.killpg(process.pid, signal.SIGKILL)
+        try:  # by and large the first; the second where the rows were lost with the worker
+            assert process.wait(timeout=40) != 0
+        except subprocess.TimeoutExpired:  # ours tells of the loss within three seconds
+            os.killpg(process.pid, signal.SIGKILL)
