@@ -60,8 +60,10 @@ def assemble(
     order = np.argsort(np.concatenate([held_out for _, held_out in folds]))
     predictions = np.concatenate([outcome.predictions for outcome in in_folds])
     y_test = None if data.test is None else data.test[1]
-    # what a model answers counts too: it may have a label of its own, as for "none of these"
-    labels = [data.y, predictions, *([] if y_test is None else [y_test, after[0].predictions])]
+    # what a model answers or knows counts too: it may have a label of its own, "none of these"
+    known = [outcome.known for outcome in outcomes if outcome.known is not None]
+    tested = [] if y_test is None else [y_test, after[0].predictions]
+    labels = [data.y, predictions, *tested, *known]
     classes = np.unique(np.concatenate(labels))
     chances = _stack(after or in_folds, classes)
     return Evaluation(

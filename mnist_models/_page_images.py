@@ -64,11 +64,11 @@ def _shape(array: NDArray[Any]) -> tuple[int, int]:
 
 
 def _ink(array: NDArray[Any]) -> float:
-    """What stands for full ink: 255, or 1."""
+    """What stands for full ink: the darkest pixel, for there are scales to 1, to 16 and to 255."""
     low, high = float(array.min()), float(array.max())
     if not 0 <= low <= high <= 255:  # NaN too
         raise ValueError(
             "images must hold pixels from 0 (paper) to 255 (ink), or from 0 to 1. Got values "
             f"from {low:g} to {high:g}: pass the pixels as they were before they were scaled."
         )
-    return 1.0 if high <= 1 else 255.0
+    return high or 1.0

@@ -70,8 +70,10 @@ class Comparison(Mapping[str, Evaluation]):
         Returns
         -------
         list of str
+            At the end, those that have no score in some fold.
         """
-        return sorted(self, key=lambda name: -self[name].cv_scores.mean())
+        means = {name: float(each.cv_scores.mean()) for name, each in self.items()}
+        return sorted(self, key=lambda name: (np.isnan(means[name]), -means[name]))
 
     @property
     def best(self) -> str:

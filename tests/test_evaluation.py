@@ -20,6 +20,7 @@ from sklearn.model_selection import (
     cross_val_predict,
     cross_val_score,
 )
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
 from mnist_models import Comparison, Evaluation, compare, evaluate, make_model
@@ -211,6 +212,30 @@ def test_an_answer_that_is_no_label_counts_as_one(table: tuple[Any, Any]) -> Non
     assert evaluation.confusion_matrix.sum() == len(y)
     again = Evaluation.from_dict(evaluation.to_dict())
     assert again.accuracy == evaluation.accuracy
+
+
+class Reserved(ClassifierMixin, BaseEstimator):
+    """Knows a class that nothing is of, and never answers it."""
+
+    def fit(self, X: Any, y: Any) -> "Reserved":
+        self.inner_ = GaussianNB().fit(X, y)
+        self.classes_ = np.insert(self.inner_.classes_, 1, 0.5)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return self.inner_.predict(X)
+
+    def predict_proba(self, X: Any) -> Any:
+        return np.insert(self.inner_.predict_proba(X), 1, 0.0, axis=1)
+
+
+def test_a_class_that_only_the_model_knows_has_a_column_of_its_own(table: tuple[Any, Any]) -> None:
+    X, y = table
+    evaluation = evaluate(Reserved(), X, y.astype(float))
+    assert evaluation.classes.tolist() == [0, 0.5, 1, 2]
+    assert evaluation.probabilities is not None
+    assert (evaluation.probabilities[:, 1] == 0).all()
+    assert (evaluation.classes[evaluation.probabilities.argmax(axis=1)] == evaluation.y_pred).all()
 
 
 def test_no_models_are_an_error(table: tuple[Any, Any]) -> None:

@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from mnist_models import Comparison
+from mnist_models._report.scales import make_scale
 from tests.pages import HOSTILE, drawn, expected_rows, inlined, made_up, several, written
 
 VOID = {"meta", "link", "input", "br", "img"}
@@ -367,3 +368,8 @@ def test_it_arrives_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="a folder that exists"):
         made_up().to_html(tmp_path / "nowhere" / "report.html")
     assert [each.name for each in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_scores_that_differ_by_rounding_have_an_axis() -> None:
+    ticks = make_scale([0.9333333333333333, 0.9333333333333332]).ticks
+    assert len({name for _, name in ticks}) == len(ticks) > 1

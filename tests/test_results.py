@@ -133,6 +133,13 @@ def comparison() -> Comparison:
     )
 
 
+def test_a_model_without_a_score_is_last() -> None:
+    for order in (("a", "b", "c"), ("c", "a", "b"), ("b", "c", "a")):
+        scores = {"a": (0.8, 0.9), "b": (float("nan"), 0.99), "c": (0.9, 0.9)}
+        comparison = Comparison({name: _evaluation(name, scores[name]) for name in order})
+        assert comparison.ranking() == ["c", "a", "b"]
+
+
 def test_the_ranking_is_by_the_folds(comparison: Comparison) -> None:
     assert comparison.ranking() == ["best", "good", "same"]
     assert comparison.best == "best"

@@ -44,7 +44,7 @@ def make_scale(values: Iterable[float], parts: int = 5) -> Scale:
     """
     values = list(values)
     low, high = min(values), max(values)
-    if low == high:  # all the same: an axis needs some length
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # all the same: an axis needs some length
         spread = abs(low) / 100 or 1.0
         low, high = low - spread, high + spread
     step = _round_step((high - low) / parts)
