@@ -79,6 +79,8 @@ def make_fits(
     Exception
         Whatever a fit raises, with a note of which it was.
     """
+    if not tasks:
+        return
     n_jobs = 1 if asked.n_jobs is None else joblib.effective_n_jobs(asked.n_jobs)
     n_workers = min(n_jobs, len(tasks))
     if asked.executor is None and n_workers <= 1 and asked.timeout is None:

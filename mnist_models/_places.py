@@ -1,5 +1,6 @@
 """Where fits are made that are not made here: worker processes of ours, or somebody's executor."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
@@ -148,7 +149,8 @@ class Hold(NamedTuple):
 
     def leave_word(self, done: int, total: int) -> None:
         """Say how many epochs are done, of how many."""
-        if self.word.parent.is_dir():  # on another machine it is not
+        # the folder is on another machine, or another user's, or full: no reason to end a fit
+        with contextlib.suppress(OSError):
             self.word.write_text(f"{done} {total}", encoding="ascii")
 
 

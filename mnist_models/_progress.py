@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from time import monotonic
+from time import perf_counter
 from typing import Any, NamedTuple
 
 
@@ -67,13 +67,13 @@ class Teller:
         self._hear, self._total = hear, len(models)
         self._left = Counter(models)
         self._took: dict[str, list[float]] = {}
-        self._began, self._begun = monotonic(), dict[Any, float]()
+        self._began, self._begun = perf_counter(), dict[Any, float]()
 
     def __call__(
         self, what: str, task: Any, epoch: int | None = None, epochs: int | None = None
     ) -> None:
         """Say that ``what`` happened to a fit."""
-        now, name = monotonic(), (task.name, task.part)
+        now, name = perf_counter(), (task.name, task.part)
         if what == "begun":
             self._begun[name] = now
         elif what != "epoch":
@@ -87,7 +87,7 @@ class Teller:
     def _seconds_left(self, now: float) -> float | None:
         """Every model's fits take as long as those of its own that are done, or as the mean."""
         every = [seconds for took in self._took.values() for seconds in took]
-        if not every:
+        if not every or now == self._began:  # on a coarse clock no time has passed
             return None
         n_at_once = max(1.0, sum(every) / (now - self._began))
         means = {name: sum(took) / len(took) for name, took in self._took.items()}

@@ -56,9 +56,13 @@ class Workers:
 
     def close(self) -> None:
         """End all of them, whatever they are doing."""
-        for executor in [*self._idle, *self._busy.values()]:
-            if executor is not None:
-                executor.shutdown(wait=True, kill_workers=True)
+        started = [each for each in (*self._idle, *self._busy.values()) if each is not None]
+        try:
+            while started:
+                started.pop().shutdown(wait=True, kill_workers=True)
+        finally:  # a second Ctrl-C spares none
+            for executor in started:
+                executor.shutdown(wait=False, kill_workers=True)
 
     def _start(self) -> Any:
         from loky import ProcessPoolExecutor
@@ -84,11 +88,12 @@ def workers(n_workers: int, n_threads: int, folder: Path) -> Iterator[Workers]:
 def _end_with_parent(parent: int, folder: Path) -> None:
     """See to it that this process does not outlive the one that started it, killed without a word.
 
-    It would work on for nobody, then wait for ever. Ctrl-C and the closing of a terminal reach
-    workers, too; but it is for the parent to end them, or else for this to clear up.
+    It would work on for nobody, then wait for ever. Ctrl-C, the closing of a terminal and the end
+    of a batch job reach workers, too; but it is for the parent to end them, which it does by
+    SIGKILL, or else for this to clear up.
     """
-    for name in ("SIGINT", "SIGHUP"):
-        if hasattr(signal, name):  # there are systems without the second
+    for name in ("SIGINT", "SIGHUP", "SIGTERM"):
+        if hasattr(signal, name):  # there are systems without them
             signal.signal(getattr(signal, name), signal.SIG_IGN)
 
     def watch() -> None:

@@ -58,6 +58,9 @@ class WorkerLostError(RuntimeError):
         self.lost = lost
         self.finished = finished
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.lost, self.finished)
+
 
 class PreflightWarning(UserWarning):
     """Something about models, data or folds would mislead: said before the first fit.

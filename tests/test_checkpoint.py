@@ -227,6 +227,14 @@ def test_what_has_changed_is_named(marks: Path, tmp_path: Path) -> None:
         again()
 
 
+def test_a_finished_run_has_nothing_left_to_do(marks: Path, tmp_path: Path) -> None:
+    X, y = numbered_rows()
+    arguments: dict[str, Any] = {"cv": 2, "checkpoint": tmp_path / "run"}
+    first = evaluate(_model(marks), X, y, **arguments)
+    for where in ({"timeout": 60.0}, {"n_jobs": 2}):
+        assert evaluate(_model(marks), X, y, **arguments | where).to_json() == first.to_json()
+
+
 @pytest.mark.parametrize(
     "changes", [{}, {"cv": StratifiedKFold(3, shuffle=True), "random_state": 0}], ids=str
 )
