@@ -9,11 +9,8 @@ from numpy.typing import NDArray
 
 from mnist_models._evaluation_input import Folds
 from mnist_models._fitting import Data, Outcome, Scoring
-from mnist_models._provenance import described, parameters_of, sha256_of, versions
+from mnist_models._provenance import WITHOUT_EFFECT, described, parameters_of, sha256_of, versions
 from mnist_models.results import Evaluation, Provenance
-
-# Parameters that do not change what a fit comes to.
-_WITHOUT_EFFECT = {"n_jobs", "verbose", "memory"}
 
 
 def origins_of(
@@ -40,7 +37,7 @@ def identity_of(scoring: Scoring, origins: Mapping[str, Provenance]) -> dict[str
         name: {
             key: value
             for key, value in origin.parameters.items()
-            if key.split("__")[-1] not in _WITHOUT_EFFECT
+            if key.split("__")[-1] not in WITHOUT_EFFECT
         }
         for name, origin in origins.items()
     }

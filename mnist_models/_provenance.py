@@ -11,6 +11,9 @@ import joblib
 import numpy as np
 from scipy import sparse
 
+# Parameters that do not change what a fit comes to.
+WITHOUT_EFFECT = {"n_jobs", "verbose", "memory"}
+
 _LIBRARIES = ("mnist-models", "numpy", "scipy", "scikit-learn", "numba", "tensorflow", "keras")
 
 
@@ -35,6 +38,7 @@ def sha256_of(things: Iterable[Any]) -> str:
     for thing in things:
         if sparse.issparse(thing):
             thing = thing.tocsr()
+            content.update(repr(thing.shape).encode())
             content.update(sha256_of([thing.data, thing.indices, thing.indptr]).encode())
         elif isinstance(thing, np.ndarray) and not thing.dtype.hasobject:
             content.update(f"{thing.dtype.str} {thing.shape}".encode())
@@ -66,9 +70,9 @@ def described(value: Any) -> str:
     if isinstance(value, str | int | float | bool | None):
         return repr(value)
     if isinstance(value, list | tuple):
-        return f"{type(value).__name__}({', '.join(described(each) for each in value)})"
+        return f"{type(value).__name__}({', '.join(_whole(each) for each in value)})"
     if isinstance(value, dict):
-        pairs = (f"{described(key)}: {described(each)}" for key, each in value.items())
+        pairs = (f"{described(key)}: {_whole(each)}" for key, each in value.items())
         return f"{{{', '.join(pairs)}}}"
     if hasattr(value, "get_params") and not isinstance(value, type):
         return _class_name(value)  # whose parameters stand for themselves
@@ -77,6 +81,15 @@ def described(value: Any) -> str:
     if isinstance(value, type):
         return f"{value.__module__}.{value.__qualname__}"
     return f"{type(value).__name__} {sha256_of([value])[:16]}"
+
+
+def _whole(value: Any) -> str:
+    """As :func:`described`, but of an estimator its parameters too, which stand nowhere else."""
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        parameters = parameters_of(value).items()
+        kept = {key: text for key, text in parameters if key.split("__")[-1] not in WITHOUT_EFFECT}
+        return f"{_class_name(value)}({kept})"
+    return described(value)
 
 
 def _class_name(value: Any) -> str:
@@ -89,4 +102,8 @@ def _sum_of_source(function: Any) -> str:
         source = inspect.getsource(function)
     except (OSError, TypeError):  # typed at a prompt, say
         source = repr((function.__code__.co_code, function.__code__.co_names))
+    held = inspect.getclosurevars(function).nonlocals.values()
+    # of functions in a closure the name will do: one of them may be this one
+    plain = [each.__qualname__ if inspect.isfunction(each) else each for each in held]
+    source += described([function.__defaults__, function.__kwdefaults__, plain])
     return hashlib.sha256(source.encode()).hexdigest()[:16]
