@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mnist_models._evaluation_input import Folds
 from mnist_models._fitting import Data, Outcome, Scoring
-from mnist_models._provenance import WITHOUT_EFFECT, described, parameters_of, sha256_of, versions
+from mnist_models._provenance import described, parameters_of, sha256_of, that_decide, versions
 from mnist_models.results import Evaluation, Provenance
 
 
@@ -33,14 +33,7 @@ def identity_of(scoring: Scoring, origins: Mapping[str, Provenance]) -> dict[str
     """What must be the same for a run to go on from where it was: all that decides its results."""
     shared = asdict(next(iter(origins.values())))
     del shared["parameters"]
-    models = {
-        name: {
-            key: value
-            for key, value in origin.parameters.items()
-            if key.split("__")[-1] not in WITHOUT_EFFECT
-        }
-        for name, origin in origins.items()
-    }
+    models = {name: that_decide(origin.parameters) for name, origin in origins.items()}
     return shared | {"scoring": described(scoring), "models": models}
 
 

@@ -230,10 +230,13 @@ class Findings:
         """Wall time of predicting the test set, or else the folds' median."""
         return self._final("predict_seconds")
 
+    @property
+    def reported_fits(self) -> tuple[Fit, ...]:
+        """The fits that the report speaks of: the one on all of X, or else the folds'."""
+        return self.folds if self.test is None else (self.test,)
+
     def _final(self, name: str) -> float:
-        if self.test is not None:
-            return float(getattr(self.test, name))
-        return float(np.median([getattr(fold, name) for fold in self.folds]))
+        return float(np.median([getattr(fit, name) for fit in self.reported_fits]))
 
     @cached_property
     def confusion_matrix(self) -> NDArray[np.int64]:

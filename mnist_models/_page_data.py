@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from mnist_models._files import atomic_writer
-from mnist_models._findings import Findings, Fit
+from mnist_models._findings import Findings
 from mnist_models._intervals import ConfidenceInterval
 from mnist_models._page_images import Images
 from mnist_models._report.html import render
@@ -97,7 +97,7 @@ def _model(name: str, found: Findings, classes: NDArray[Any], is_best: bool) -> 
         fit_seconds=found.fit_seconds,
         predict_seconds=found.predict_seconds,
         seconds_per_digit=float(
-            np.median([fit.predict_seconds / fit.n_predicted for fit in _fits(found)])
+            np.median([fit.predict_seconds / fit.n_predicted for fit in found.reported_fits])
         ),
         peak_bytes=_measured(found, "peak_bytes"),
         model_bytes=_measured(found, "model_bytes"),
@@ -120,20 +120,15 @@ def _figures(found: Findings, average: str | None, names: Sequence[str]) -> list
     return list(zip(names, *columns, strict=True))
 
 
-def _fits(found: Findings) -> Sequence[Fit]:
-    """The fits that the report speaks of: the one on all rows, or else the folds'."""
-    return found.folds if found.test is None else (found.test,)
-
-
 def _measured(found: Findings, name: str) -> int | None:
     """A size of those fits, their median; None where one was not measured."""
-    sizes = [getattr(fit, name) for fit in _fits(found)]
+    sizes = [getattr(fit, name) for fit in found.reported_fits]
     return None if None in sizes else round(np.median(sizes))
 
 
 def _histories(found: Findings) -> list[History]:
     """The learning curves of those fits, each under the name of its fit."""
-    fits = _fits(found)
+    fits = found.reported_fits
     names = ["all rows"] if found.test else [f"fold {i}" for i in range(1, len(fits) + 1)]
     return [
         (name, fit.history, fit.best_epoch)

@@ -118,8 +118,7 @@ class Pictured(Findings):
         """
         from mnist_models._report.learning import Course, plot_learning_curve
 
-        fits = self.folds if self.test is None else (self.test,)
-        known = [(fit.history, fit.best_epoch) for fit in fits if fit.history]
+        known = [(fit.history, fit.best_epoch) for fit in self.reported_fits if fit.history]
         if not known:
             raise ValueError(
                 f"A learning curve needs the history of a training, and {self.model_name} keeps "

@@ -4,7 +4,7 @@ import hashlib
 import importlib.metadata
 import inspect
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import joblib
@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 # Parameters that do not change what a fit comes to.
-WITHOUT_EFFECT = {"n_jobs", "verbose", "memory"}
+_WITHOUT_EFFECT = {"n_jobs", "verbose", "memory"}
 
 _LIBRARIES = ("mnist-models", "numpy", "scipy", "scikit-learn", "numba", "tensorflow", "keras")
 
@@ -65,6 +65,15 @@ def parameters_of(model: Any) -> dict[str, str]:
     return parameters
 
 
+def that_decide(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Of some parameters those that decide what a fit comes to."""
+    return {
+        name: text
+        for name, text in parameters.items()
+        if name.split("__")[-1] not in _WITHOUT_EFFECT
+    }
+
+
 def described(value: Any) -> str:
     """Any parameter as text that tells it from any other value, now and in another process."""
     if isinstance(value, str | int | float | bool | None):
@@ -86,9 +95,7 @@ def described(value: Any) -> str:
 def _whole(value: Any) -> str:
     """As :func:`described`, but of an estimator its parameters too, which stand nowhere else."""
     if hasattr(value, "get_params") and not isinstance(value, type):
-        parameters = parameters_of(value).items()
-        kept = {key: text for key, text in parameters if key.split("__")[-1] not in WITHOUT_EFFECT}
-        return f"{_class_name(value)}({kept})"
+        return f"{_class_name(value)}({that_decide(parameters_of(value))})"
     return described(value)
 
 
