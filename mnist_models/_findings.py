@@ -238,6 +238,14 @@ class Findings:
     def _final(self, name: str) -> float:
         return float(np.median([getattr(fit, name) for fit in self.reported_fits]))
 
+    @property
+    def confidence(self) -> NDArray[np.float32] | None:
+        """The probability given to each row's predicted class; None without probabilities."""
+        if self.probabilities is None:
+            return None
+        columns = np.searchsorted(self.classes, self.y_pred)
+        return self.probabilities[np.arange(len(columns)), columns]
+
     @cached_property
     def confusion_matrix(self) -> NDArray[np.int64]:
         """Counts of shape (n_classes, n_classes): true classes in rows, predicted in columns."""

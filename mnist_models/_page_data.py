@@ -165,10 +165,9 @@ def _blocks(
 def _display_order(found: Findings) -> NDArray[np.intp]:
     """Rows as they are shown: the most confidently wrong first, then the least surely right."""
     wrong = found.y_true != found.y_pred
-    if found.probabilities is None:
+    confidence = found.confidence
+    if confidence is None:
         return np.argsort(~wrong, kind="stable")
-    columns = np.searchsorted(found.classes, found.y_pred)
-    confidence = found.probabilities[np.arange(len(columns)), columns]
     return np.lexsort((np.where(wrong, -confidence, confidence), ~wrong))
 
 

@@ -78,9 +78,9 @@ class Pictured(Findings):
 
         if n < 1:
             raise ValueError(f"n must be at least 1. Got {n!r} instead.")
-        digits, rows, chances = self._as_images(images), self.errors(true, predicted), None
-        if self.probabilities is not None:
-            chances = self._confidence()
+        digits, rows = self._as_images(images), self.errors(true, predicted)
+        chances = self.confidence
+        if chances is not None:
             rows = rows[np.argsort(-chances[rows], kind="stable")]
         gallery = [
             Misread(
@@ -163,7 +163,8 @@ class Pictured(Findings):
         from mnist_models._report.calibration import plot_calibration
 
         right = self.y_true == self.y_pred
-        return plot_calibration(self._confidence(), right, self._title("calibration"), ax)
+        confidence = self._given(self.confidence)
+        return plot_calibration(confidence, right, self._title("calibration"), ax)
 
     def plot_roc(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the ROC curve of each class against the rest, and their average.
@@ -225,25 +226,20 @@ class Pictured(Findings):
         rows = "the test set" if self.test is not None else "rows out of fold"
         return f"{self.model_name} on {rows}: {subject}"
 
-    def _chances(self) -> NDArray[np.float32]:
-        if self.probabilities is None:
+    def _given(self, chances: NDArray[np.float32] | None) -> NDArray[np.float32]:
+        if chances is None:
             raise ValueError(
                 f"This picture is of probabilities, and {self.model_name} gives none. Evaluate a "
                 "model with predict_proba, such as CalibratedClassifierCV around this one."
             )
-        return self.probabilities
-
-    def _confidence(self) -> NDArray[np.float32]:
-        """The probability that each row's predicted class was given, shape (n_reported,)."""
-        columns = np.searchsorted(self.classes, self.y_pred)
-        return self._chances()[np.arange(len(columns)), columns]
+        return chances
 
     def _one_versus_rest(self, subject: str) -> "OneVersusRest":
         from mnist_models._report.curves import OneVersusRest
 
         truth = self.y_true[:, None] == self.classes
         labels = [str(label) for label in self.classes]
-        return OneVersusRest(truth, self._chances(), labels, self._title(subject))
+        return OneVersusRest(truth, self._given(self.probabilities), labels, self._title(subject))
 
     def _as_images(self, images: ArrayLike) -> NDArray[Any]:
         """One image for each row reported on, shape (n_reported, height, width)."""
