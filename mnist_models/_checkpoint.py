@@ -195,7 +195,8 @@ def _encode(task: Task, outcome: Outcome) -> bytes:
 def _read(path: Path, task: Task) -> Outcome:
     if path.stat().st_size > _MOST_RECORD_BYTES:
         raise ValueError("it is too large")
-    description, arrays = unpack(path.read_bytes())
+    with path.open("rb") as file:
+        description, arrays = unpack(file)
     if (description["format"], description["task"]) != (_FORMAT, str(task)):
         raise ValueError(f"expected {task}, found {description['task']!r}")
     fit, labels = Fit(**description["fit"]), description["labels"]

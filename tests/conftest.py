@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from mnist_models import MODEL_NAMES, load_sample_digits, make_model
@@ -18,6 +19,11 @@ QUICK: dict[str, dict[str, Any]] = {
     "forest": {"n_estimators": 20},
     "network": {"hidden_units": (32,), "epochs": 8, "batch_size": 32, "l2": 1e-4},
 }
+
+
+# Machines are shared: how long an example takes says nothing of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def quick_model(name: str, **params: Any) -> Any:

@@ -100,6 +100,7 @@ ORDER = [
     "_assembly",
     "evaluation",
     "_part_checks",
+    "_model_files",
     "_transformer_parts",
     "_classifier_parts",
     "_forest_parts",
