@@ -118,8 +118,14 @@ def test_it_ranks_the_models_and_marks_the_best(page: str) -> None:
     low, high, *_ = best.confidence_interval()
     assert f"{best.accuracy:.4f}" in page
     assert f"{low:.4f} \N{EN DASH} {high:.4f}" in page
-    for verdict in comparison.significance().verdicts:
-        assert verdict in html.unescape(page)
+    told = html.unescape(page)
+    headings = [text for _, text in _Tree(page).all("h3")]
+    assert headings == [
+        "Which kind of model reads better, by the folds",
+        "Which of the fitted models reads better, by the test set",
+    ]
+    for sentences in comparison.significance().verdicts.values():
+        assert all(sentence in told for sentence in sentences)
 
 
 def test_what_was_not_measured_is_a_dash_that_says_so(page: str) -> None:

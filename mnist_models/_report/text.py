@@ -1,6 +1,8 @@
-"""Tables for terminals and for Markdown, and how shares and durations are written."""
+"""Tables for terminals and for Markdown, and how scores, shares and durations are written."""
 
+import math
 from collections.abc import Sequence
+from statistics import fmean, pstdev
 
 Row = Sequence[str]
 
@@ -54,6 +56,20 @@ def confusion_rows(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> li
         [label, *(str(count) if count else "·" for count in row)]
         for label, row in zip(labels, counts, strict=True)
     ]
+
+
+def mean_and_std(values: Sequence[float]) -> str:
+    """Those of the folds' scores, or how many folds have none.
+
+    Examples
+    --------
+    >>> mean_and_std([0.9, 0.8]), mean_and_std([0.9, float("nan")])
+    ('0.8500 ± 0.0500', 'missing in 1 of 2 folds')
+    """
+    missing = sum(not math.isfinite(value) for value in values)
+    if missing:
+        return f"missing in {missing} of {len(values)} folds"
+    return f"{fmean(values):.4f} ± {pstdev(values):.4f}"
 
 
 def percent(share: float, decimals: int = 0) -> str:
