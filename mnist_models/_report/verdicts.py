@@ -65,9 +65,10 @@ def verdict(
     not_shown = f"no difference shown between {better} and {worse} {where}: {apart}"
     if interval is None:
         return f"{not_shown}, and nothing there tells how much of that is chance"
-    is_shown = p_value < 1 - level
+    limit = round(1 - level, 12)  # in floats, 1 - 0.95 is a little more than 0.05
+    is_shown = p_value < limit
     said = f"{better} is better than {worse} by {amount} {where}" if is_shown else not_shown
-    p = _p_value(p_value, 1 - level)
+    p = _p_value(p_value, limit)
     low, high = (_number(end, decimals, in_points) for end in interval)
     together, holm = ("simultaneous ", "Holm-corrected ") if n_tests > 1 else ("", "")
     surely = f"{together}{100 * level:g} % interval {low} to {high} ({holm}p {p})"
