@@ -108,4 +108,4 @@ def seconds(value: float) -> str:
     for smaller in ("ms", "µs"):
         if value < 0.9995:  # from there on it reads as 1
             value, unit = 1000 * value, smaller
-    return f"{value:.0f} {unit}" if value >= 9.5 else f"{value:.2g} {unit}"
+    return f"{value:.0f} {unit}" if value >= 9.5 else f"{value:.1f} {unit}"
