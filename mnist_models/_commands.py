@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from mnist_models import _mnist, _mnist_cache
 from mnist_models._files import atomic_writer
+from mnist_models._inspection import inspect_model
 from mnist_models._keras import load_keras
 from mnist_models._keras_networks import Conv
 from mnist_models._mnist_pins import FILES
@@ -100,6 +101,13 @@ def run_predict(options: Namespace) -> int:
             )
     if options.json:
         print(json.dumps(answers))
+    return 0
+
+
+def run_inspect(options: Namespace) -> int:
+    """Print what a model file holds."""
+    for line in inspect_model(options.model):
+        print(line)
     return 0
 
 

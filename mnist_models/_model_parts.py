@@ -159,7 +159,10 @@ def _common_settings(estimator: Any, arrays: Arrays) -> dict[str, Any]:
     names = getattr(estimator, "feature_names_in_", None)
     return {
         "params": {
-            name: plain(name, value) for name, value in params.items() if name not in _NOT_KEPT
+            name: plain(name, value)
+            for name, value in params.items()
+            # "deprecated" is how scikit-learn says that nobody set it, until it is there no more
+            if name not in _NOT_KEPT and not (isinstance(value, str) and value == "deprecated")
         },
         "n_features": count(int(estimator.n_features_in_), "n_features"),
         "feature_names": None if names is None else list(names),

@@ -5,6 +5,7 @@ can write a well-formed file that holds a bad model.
 """
 
 import warnings
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any
 
@@ -16,6 +17,10 @@ from mnist_models._model_files import read_model_file, versions, write_model_fil
 from mnist_models._model_parts import Part, decode, encode
 from mnist_models.exceptions import ModelFormatError, ModelSecurityError, ModelVersionWarning
 from mnist_models.network import SequentialClassifier
+
+# The libraries of which another minor version may round otherwise.
+_MODELS = ("mnist_models", "scikit-learn")
+_NETWORKS = (*_MODELS, "keras", "tensorflow")
 
 # What reading a description can come to, where keys are missing and values of any type.
 _NOT_AS_SAVED = (
@@ -131,31 +136,37 @@ def load_model(path: str | PathLike[str], *, expected_sha256: str | None = None)
         if width is not None:
             raise ModelFormatError(f"expected a classifier, found {type(model).__name__}")
     except _NOT_AS_SAVED as error:
-        # the checksum held, so whatever is missing or of a wrong type was written that way
         reason = f"missing {error}" if isinstance(error, KeyError) else str(error)
-        raise ModelSecurityError(
-            f"{path} is not a model that save_model wrote, though its checksum is right: {reason}. "
-            "Do not use it, and find out where it comes from."
-        ) from error
-    _warn_of_other_versions(path, model, manifest.versions)
+        raise _refused(path, reason, manifest.versions) from error
+    final = model[-1] if isinstance(model, Pipeline) else model
+    libraries = _NETWORKS if isinstance(final, SequentialClassifier) else _MODELS
+    if others := _other_versions(manifest.versions, libraries):
+        warnings.warn(
+            f"{path} was saved with {others}: its answers may differ in the last digits. "
+            "Save it again to be rid of this warning.",
+            ModelVersionWarning,
+            stacklevel=2,
+        )
     return model
 
 
-def _warn_of_other_versions(path: str | PathLike[str], model: Any, saved: dict[str, str]) -> None:
-    final = model[-1] if isinstance(model, Pipeline) else model
-    libraries = ["mnist_models", "scikit-learn"]
-    if isinstance(final, SequentialClassifier):
-        libraries += ["keras", "tensorflow"]
+def _refused(path: str | PathLike[str], reason: str, saved: dict[str, str]) -> ModelFormatError:
+    """The checksum held, so whatever is missing or of a wrong type was written that way."""
+    if others := _other_versions(saved, _NETWORKS):
+        return ModelFormatError(
+            f"{path} is not a model that can be loaded here: {reason}. It was saved with {others}. "
+            "Load it with those, or save the model again."
+        )
+    return ModelSecurityError(
+        f"{path} is not a model that save_model wrote, though its checksum is right: {reason}. "
+        "Do not use it, and find out where it comes from."
+    )
+
+
+def _other_versions(saved: dict[str, str], libraries: Sequence[str]) -> str:
     here = versions()
-    others = [
+    return ", ".join(
         f"{name} {saved[name]} (here {here[name]})"
         for name in libraries
         if saved[name].split(".")[:2] != here[name].split(".")[:2]
-    ]
-    if others:
-        warnings.warn(
-            f"{path} was saved with {', '.join(others)}: its answers may differ in the last "
-            "digits. Save it again to be rid of this warning.",
-            ModelVersionWarning,
-            stacklevel=3,
-        )
+    )

@@ -104,6 +104,7 @@ ORDER = [
     "evaluation",
     "_part_checks",
     "_model_files",
+    "_inspection",
     "_transformer_parts",
     "_classifier_parts",
     "_forest_parts",

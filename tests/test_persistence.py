@@ -434,6 +434,22 @@ def test_other_versions_are_one_warning(
     assert told[0].filename == __file__
 
 
+def test_what_only_other_versions_know_is_not_called_forged(
+    table: tuple[Any, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "model"
+    save_model(LogisticRegression().fit(*table), path)
+    manifest, arrays = read_file(path)
+    manifest["versions"]["scikit-learn"] = "2.0.0"
+    manifest["settings"]["params"]["invented"] = True
+    write_file(path, manifest, arrays)
+    with pytest.raises(
+        ModelFormatError, match=r"invented.*saved with scikit-learn 2\.0\.0"
+    ) as error:
+        load_model(path)
+    assert not isinstance(error.value, ModelSecurityError)
+
+
 def test_a_later_format_names_the_version_it_needs(table: tuple[Any, Any], tmp_path: Path) -> None:
     path = tmp_path / "model"
     save_model(LogisticRegression().fit(*table), path)
