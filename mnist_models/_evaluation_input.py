@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from mnist_models._engine import Asked
 from mnist_models._fitting import Data, Labels, Rows, Scoring
+from mnist_models._rows import refuse_mask
 
 Folds: TypeAlias = list[tuple[Rows, Rows]]
 CV: TypeAlias = "int | BaseCrossValidator | Iterable[tuple[ArrayLike, ArrayLike]]"
@@ -87,6 +88,8 @@ def make_folds(data: Data, cv: CV, random_state: int | np.random.RandomState | N
 
 
 def _check_rows(X: Any, y: ArrayLike) -> tuple[Any, Labels]:
+    refuse_mask(X, "X")
+    refuse_mask(y, "y")
     X, labels = indexable(X if hasattr(X, "shape") else np.asarray(X), column_or_1d(y))
     check_classification_targets(labels)
     return X, labels

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import gen_batches
-from sklearn.utils.validation import check_is_fitted, check_scalar, validate_data
+from sklearn.utils.validation import check_is_fitted, check_scalar
+
+from mnist_models._rows import beyond_reach, check_float32, check_rows
+from mnist_models._whole_fits import Untouched
 
 # What is worked on at a time: 256 of MNIST's images, 0.8 MB of float32, stay in a core's cache.
 _BLOCK_IMAGES = 256
@@ -41,8 +44,9 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
         TypeError, ValueError
             If X is not such an array, or a parameter is not as documented.
         """
-        validate_data(self, X)
-        self._feature_names()
+        with Untouched(self):
+            check_rows(self, X)
+            self._feature_names()
         return self
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
@@ -107,13 +111,9 @@ def image_blocks(
     memory = np.empty((images_at_once(X), X.shape[1]), dtype=np.float32)
     for rows in gen_batches(len(X), len(memory)):
         block = memory[: rows.stop - rows.start]
-        with np.errstate(over="ignore"):  # looked for, and named, below
+        with beyond_reach():
             block[:] = X[rows]
-        if not np.isfinite(block).all():
-            raise ValueError(
-                "X has values too large for float32: expected pixels of at most 3.4e38, either "
-                "side of 0. Scale them down first."
-            )
+        check_float32(block)
         yield rows, block.reshape(-1, *shape)
 
 

@@ -18,6 +18,7 @@ from mnist_models._keras_networks import Kept, Network, has_filters, make_of, tw
 _BLOCK = 24
 # Blocks in one call, where there are as many: a call costs as much as a small network's block.
 _BLOCKS_AT_ONCE = 64
+_MOST_FEATURES = 8192  # of rows that go so many at a time, which then are 50 MB of float32
 
 # What was compiled for each model, as long as it lives, and for the last few makes of them.
 _forwards: "WeakKeyDictionary[Any, ForwardPass]" = WeakKeyDictionary()
@@ -44,7 +45,7 @@ def answer(network: Network, model: Any, rows: NDArray[Any]) -> NDArray[np.float
     variables = [each.value for each in model.weights]
     answers, start = [], 0
     while start < len(rows):
-        many = len(rows) - start >= _BLOCK * _BLOCKS_AT_ONCE
+        many = len(rows) - start >= _BLOCK * _BLOCKS_AT_ONCE and rows.shape[1] <= _MOST_FEATURES
         size = _BLOCK * (_BLOCKS_AT_ONCE if many else 1)
         block = rows[start : start + size].astype(np.float32, copy=False)
         answers.append(forward(variables, filled_up(block, size))[: len(block)])

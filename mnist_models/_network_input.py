@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_scalar
 
 from mnist_models._names import check_name
+from mnist_models._rows import refuse_mask
 
 # What each number must be: its type, least value, greatest value, and which of these it may be.
 _LIMITS: dict[str, tuple[type, float, float | None, str]] = {
@@ -65,6 +66,7 @@ def check_weight(
     """What each row counts: its own weight times its class's, finite, not negative, not all 0."""
     weight = np.ones(len(labels), dtype=np.float32)
     if sample_weight is not None:
+        refuse_mask(sample_weight, "sample_weight")
         weight = check_array(
             sample_weight, ensure_2d=False, dtype=np.float32, input_name="sample_weight"
         )

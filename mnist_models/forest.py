@@ -10,6 +10,9 @@ from sklearn import ensemble
 from sklearn.base import _fit_context
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from mnist_models._rows import beyond_reach, refuse
+from mnist_models._whole_fits import Untouched
+
 # Below so many values scikit-learn has done its work before numba is loaded.
 _SMALL = 100_000
 _MAX_CLASSES = 256
@@ -66,6 +69,11 @@ class RandomForestClassifier(ensemble.RandomForestClassifier):
         ValueError
             If X, y, a weight or a parameter is not such a thing, as scikit-learn has it.
         """
+        refuse(X, y, sample_weight)
+        with Untouched(self), beyond_reach():
+            return self._grow(X, y, sample_weight)
+
+    def _grow(self, X: Any, y: Any, sample_weight: Any) -> Self:
         levels = self._find_levels(X, y)
         if levels is None:
             return super().fit(X, y, sample_weight)
@@ -73,10 +81,8 @@ class RandomForestClassifier(ensemble.RandomForestClassifier):
         # shape of X spares a float32 copy. Out-of-bag scores do need the values.
         stand_in = np.broadcast_to(np.float32(0), levels.by_row.shape)
         self._levels = levels
-        try:
-            super().fit(X if self.oob_score else stand_in, y, sample_weight)
-        finally:
-            del self._levels
+        super().fit(X if self.oob_score else stand_in, y, sample_weight)
+        del self._levels
         validate_data(self, X, skip_check_array=True)  # the stand-in had no feature names
         return self
 
@@ -100,6 +106,11 @@ class RandomForestClassifier(ensemble.RandomForestClassifier):
             If X is not such an array.
         """
         check_is_fitted(self)
+        refuse(X)
+        with beyond_reach():
+            return self._ask(X)
+
+    def _ask(self, X: Any) -> NDArray[np.float64] | list[NDArray[np.float64]]:
         n = len(X) if isinstance(X, Sized) and not issparse(X) else np.inf
         if self.n_outputs_ > 1 or n > _FEW_ROWS:
             return super().predict_proba(X)

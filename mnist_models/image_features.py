@@ -5,10 +5,11 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_scalar, validate_data
+from sklearn.utils.validation import check_scalar
 
 from mnist_models._images import ImageTransformer, image_blocks, images_at_once, resolve_shape
 from mnist_models._names import check_name
+from mnist_models._rows import check_rows
 
 # Dalal and Triggs cut normalized values there. Nothing exceeds 1.
 _CLIPS = {"L1-sqrt": 1.0, "L2": 1.0, "L2-Hys": 0.2}
@@ -79,7 +80,7 @@ class Deskew(ImageTransformer):
         """
         from mnist_models._deskew_kernels import deskew_images
 
-        images = validate_data(self, X, reset=False)
+        images = check_rows(self, X, reset=False)
         shape = resolve_shape(self.image_shape, images.shape[1])
         whole = images.dtype == np.uint8
         answer = np.empty(images.shape, dtype=np.uint8 if whole else np.float32)
@@ -219,7 +220,7 @@ class HogFeatures(ImageTransformer):
         """
         from mnist_models._hog_kernels import hog_images
 
-        images = validate_data(self, X, reset=False)
+        images = check_rows(self, X, reset=False)
         grid = self._grid(images.shape[1])
         answer = np.empty((len(images), grid.n_features), dtype=self.dtype)
         whole = answer.dtype == np.uint8

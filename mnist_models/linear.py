@@ -15,8 +15,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from mnist_models._blas_threads import blas_threads_as_workers
+from mnist_models._rows import beyond_reach, refuse
 from mnist_models._softmax_loss import LinearSoftmax, row_tasks
 from mnist_models._softmax_solver import BreakdownError, Solution, minimize
+from mnist_models._whole_fits import Untouched
 
 # float32 holds these exactly. Every other dtype becomes float64, as in scikit-learn.
 _EXACT_IN_FLOAT32 = (np.float16, np.int8, np.uint8, np.int16, np.uint16, np.bool_)
@@ -96,9 +98,41 @@ class LogisticRegression(linear_model.LogisticRegression):
         ConvergenceWarning
             If ``max_iter`` iterations were not enough.
         """
-        if not (self._is_covered(X) and self._fit_by_gram(X, y, sample_weight)):
-            super().fit(X, y, sample_weight)
+        refuse(X, y, sample_weight)
+        with Untouched(self), beyond_reach():
+            if not (self._is_covered(X) and self._fit_by_gram(X, y, sample_weight)):
+                super().fit(X, y, sample_weight)
         return self
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
+        """The scores that ``predict`` and ``predict_proba`` go by.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of numbers, shape (n_samples, n_features)
+            Finite values.
+
+        Returns
+        -------
+        ndarray of float32 or float64, shape (n_samples,) or (n_samples, n_classes)
+            ``X @ coef_.T + intercept_``; of two classes, that of the second.
+
+        Raises
+        ------
+        NotFittedError
+            If ``fit`` was not called.
+        ValueError
+            If X is not such an array, or so large that a score is not finite.
+        """
+        refuse(X)
+        with beyond_reach():
+            scores: NDArray[np.floating[Any]] = super().decision_function(X)
+        if get_config()["array_api_dispatch"] or np.isfinite(scores).all():
+            return scores
+        raise ValueError(
+            "X has values so large that their products with the coefficients overflow: expected "
+            "values of the same scale as the ones this was fitted on."
+        )
 
     def _is_covered(self, X: Any) -> bool:
         """Whether our solver is for these settings; of some others scikit-learn warns."""

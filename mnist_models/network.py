@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from mnist_models._batches import TrainingRows
 from mnist_models._images import resolve_shape
@@ -21,7 +21,9 @@ from mnist_models._network_input import (
     encode_labels,
     stratified_holdout,
 )
+from mnist_models._rows import as_float32, check_rows
 from mnist_models._warp import Warp
+from mnist_models._whole_fits import Untouched
 
 
 class SequentialClassifier(ClassifierMixin, BaseEstimator):
@@ -237,8 +239,13 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
             If a parameter, X, y or ``sample_weight`` is not as described, or the training
             diverges.
         """
+        with Untouched(self):
+            return self._fit(X, y, sample_weight)
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         check_parameters(self.get_params(deep=False))
-        rows, labels = validate_data(self, X, y, dtype=[np.float32, np.uint8])
+        values, labels = check_rows(self, X, y)
+        rows = _as_trained_on(values)
         classes, codes = encode_labels(labels)
         weight = check_weight(sample_weight, self.class_weight, labels)
         network, course = self._describe(rows.shape[1], len(classes)), self._course(rows.shape[1])
@@ -269,11 +276,18 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         NotFittedError
             If ``fit`` was not called.
         ValueError
-            If X is not such an array or has another number of features.
+            If X is not such an array, has another number of features, or such large values that
+            the network's answers are not finite.
         """
         check_is_fitted(self)
-        rows = validate_data(self, X, dtype=[np.float32, np.uint8], reset=False)
-        return answer(self._network, self.model_, rows)
+        rows = _as_trained_on(check_rows(self, X, reset=False))
+        probabilities = answer(self._network, self.model_, rows)
+        if not np.isfinite(probabilities).all():
+            raise ValueError(
+                "X has values so large that the network's answers are not finite: expected values "
+                "of the same scale as the ones it was trained on."
+            )
+        return probabilities
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """The most probable label for each row.
@@ -351,3 +365,8 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         if weights is not None:
             # a pool that cannot read its task waits for ever: there, the first use is an error
             self.model_ = rebuild(self._network, weights) if in_reach() else None
+
+
+def _as_trained_on(rows: NDArray[Any]) -> NDArray[Any]:
+    """8-bit pixels as they are, everything else in float32."""
+    return rows if rows.dtype == np.uint8 else as_float32(rows)

@@ -17,6 +17,8 @@ PACKAGE = Path(mnist_models.__file__).parent
 ORDER = [
     "exceptions",
     "_names",
+    "_rows",
+    "_whole_fits",
     "_files",
     "_container",
     "_ticks",
