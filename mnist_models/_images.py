@@ -9,7 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import gen_batches
-from sklearn.utils.validation import check_is_fitted, check_scalar
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    check_is_fitted,
+    check_scalar,
+)
 
 from mnist_models._rows import beyond_reach, check_float32, check_rows
 from mnist_models._whole_fits import Untouched
@@ -49,13 +53,14 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
             self._feature_names()
         return self
 
-    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
         """The names of the features that come out, made of their places in the image.
 
         Parameters
         ----------
-        input_features : object
-            Ignored; part of scikit-learn's interface.
+        input_features : array-like of str, shape (n_features_in_,), default=None
+            The names of the features that go in, which do not matter; checked, as everywhere in
+            scikit-learn, against their number and those seen during ``fit``.
 
         Returns
         -------
@@ -65,8 +70,11 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
         ------
         NotFittedError
             If ``fit`` was not called: the shape of the images is not known before.
+        ValueError
+            If ``input_features`` are not those that were fitted.
         """
         check_is_fitted(self, "n_features_in_")
+        _check_feature_names_in(self, input_features, generate_names=False)
         return np.array(self._feature_names(), dtype=object)
 
     @abstractmethod

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+# What NumPy would make numbers of, by its letters for them.
+_NO_NUMBERS = {"m": "durations", "M": "dates", "S": "bytes", "U": "strings"}
+
 
 def check_rows(estimator: Any, X: Any, y: Any = "no_validation", **how: Any) -> Any:
     """X, and y if given, by scikit-learn's ``validate_data`` for numbers of any real dtype.
@@ -49,8 +52,11 @@ def refuse(X: Any, y: Any = None, sample_weight: Any = None) -> None:
     for name, array in {"X": X, "y": y, "sample_weight": sample_weight}.items():
         refuse_mask(array, name)
     for dtype in getattr(X, "dtypes", [getattr(X, "dtype", None)]):
-        if getattr(dtype, "kind", None) in tuple("mMSU"):
-            raise ValueError(f"X must hold numbers. Got {dtype} instead. Convert it first.")
+        kind = _NO_NUMBERS.get(getattr(dtype, "kind", ""))
+        if kind:
+            raise ValueError(
+                f"X must be numeric. Got {kind} ({dtype}) instead. Convert them first."
+            )
     _refuse_mixture(y)
 
 

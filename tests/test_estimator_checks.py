@@ -1,13 +1,18 @@
 """scikit-learn's own checks of an estimator, on the three classifiers and on their pipelines."""
 
 from functools import partial
+from itertools import product
 from typing import Any
 
 import pytest
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils import estimator_checks as checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from mnist_models import (
+    Deskew,
+    HogFeatures,
     LogisticRegression,
     RandomForestClassifier,
     SequentialClassifier,
@@ -80,3 +85,45 @@ def test_pipelines(estimator: Any, check: Any) -> None:
 @_checks([make_pipeline(make_preprocessor(), _classifiers()[2])])  # type: ignore[untyped-decorator]
 def test_pipelines_of_the_network(estimator: Any, check: Any) -> None:
     check(estimator)
+
+
+# -- what check_estimator never runs ---------------------------------------------------------------
+
+# Without the check of in-place changes, which is for estimators that have a way to make any.
+_OF_PARAMETERS = [checks.check_param_validation]
+_OF_NAMES = [checks.check_dataframe_column_names_consistency]
+_OF_OUTPUT = [
+    checks.check_transformer_get_feature_names_out,
+    checks.check_transformer_get_feature_names_out_pandas,
+    checks.check_set_output_transform,
+    checks.check_set_output_transform_pandas,
+    checks.check_global_output_transform_pandas,
+    checks.check_set_output_transform_polars,
+    checks.check_global_set_output_transform_polars,
+]
+
+
+def _transformers() -> list[Any]:
+    row = (1, -1)  # the checks' tables have 2 to 12 columns: images one pixel high
+    return [Standardize(), Deskew(row), HogFeatures(row, cell_size=1, stride=1)]
+
+
+def _by_hand() -> list[Any]:
+    pairs = [
+        *product([*_classifiers(), *_transformers()], _OF_NAMES),
+        *product(_classifiers()[:2], _OF_PARAMETERS),  # others check theirs by themselves
+        *product(_transformers(), _OF_OUTPUT),
+        *product([*_classifiers(), *_transformers()], [checks.check_inplace_ensure_writeable]),
+    ]
+    return [
+        pytest.param(*each, id=f"{type(each[0]).__name__}-{each[1].__name__}") for each in pairs
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:X .* feature names:UserWarning")  # of what the checks do
+@pytest.mark.filterwarnings("ignore:divide by zero encountered in log:RuntimeWarning")  # a tree's
+@pytest.mark.parametrize(("estimator", "check"), _by_hand())
+def test_checks_that_check_estimator_leaves_out(estimator: Any, check: Any) -> None:
+    if "polars" in check.__name__:
+        pytest.importorskip("polars")
+    check(type(estimator).__name__, clone(estimator))
