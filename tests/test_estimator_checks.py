@@ -89,9 +89,11 @@ def test_pipelines_of_the_network(estimator: Any, check: Any) -> None:
 
 # -- what check_estimator never runs ---------------------------------------------------------------
 
-# Without the check of in-place changes, which is for estimators that have a way to make any.
+_OF_ALL = [
+    checks.check_dataframe_column_names_consistency,
+    checks.check_inplace_ensure_writeable,
+]
 _OF_PARAMETERS = [checks.check_param_validation]
-_OF_NAMES = [checks.check_dataframe_column_names_consistency]
 _OF_OUTPUT = [
     checks.check_transformer_get_feature_names_out,
     checks.check_transformer_get_feature_names_out_pandas,
@@ -110,10 +112,9 @@ def _transformers() -> list[Any]:
 
 def _by_hand() -> list[Any]:
     pairs = [
-        *product([*_classifiers(), *_transformers()], _OF_NAMES),
+        *product([*_classifiers(), *_transformers()], _OF_ALL),
         *product(_classifiers()[:2], _OF_PARAMETERS),  # others check theirs by themselves
         *product(_transformers(), _OF_OUTPUT),
-        *product([*_classifiers(), *_transformers()], [checks.check_inplace_ensure_writeable]),
     ]
     return [
         pytest.param(*each, id=f"{type(each[0]).__name__}-{each[1].__name__}") for each in pairs
