@@ -23,6 +23,7 @@ from sklearn.model_selection import (
 )
 
 from mnist_models import MODEL_NAMES, load_model, make_model, save_model, search_space
+from mnist_models.preprocessing import RECIPES
 
 from .conftest import QUICK, Split, quick_model
 
@@ -103,12 +104,36 @@ def test_kept_models_answer_the_same_to_the_last_bit(
 
 
 @every_model
-def test_the_same_seed_gives_the_same_answers(name: str, digits: Split) -> None:
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_same_seed_gives_the_same_answers(name: str, recipe: str, digits: Split) -> None:
+    """Of one that has been fitted before, too, and of one that came through pickle in between."""
     X_train, X_test, y_train, _ = _small(digits)
-    first, second = (
-        quick_model(name).fit(X_train, y_train).predict_proba(X_test) for _ in range(2)
-    )
-    np.testing.assert_array_equal(first, second)
+    quick = {"epochs": 1} if recipe == "accurate" and name == "network" else {}
+    model = quick_model(name, recipe=recipe, **quick)
+    first = model.fit(X_train, y_train).predict_proba(X_test)
+    again = model.fit(X_train, y_train).predict_proba(X_test)
+    sent = pickle.loads(pickle.dumps(clone(model)))
+    anew = pickle.loads(pickle.dumps(sent.fit(X_train, y_train))).predict_proba(X_test)
+    np.testing.assert_array_equal(again, first)
+    np.testing.assert_array_equal(anew, first)
+
+
+@pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("name", "params"), [("logistic", {}), ("forest", {"n_jobs": 2})])
+def test_jobs_and_processes_change_nothing(
+    name: str, params: dict[str, Any], backend: str, digits: Split
+) -> None:
+    """Of more rows than columns: fewer are left to scikit-learn, whose BLAS has its threads.
+
+    The network's last digits depend on TensorFlow's threads: see test_evaluation.
+    """
+    X, _, y, _ = digits
+    X = X.reshape(-1, 28, 28)[:, 7:-7, 7:-7].reshape(len(X), -1)
+    folds: dict[str, Any] = {"cv": 2, "method": "predict_proba"}
+    alone = cross_val_predict(quick_model(name), X, y, **folds)
+    with joblib.parallel_config(backend):
+        together = cross_val_predict(quick_model(name, **params), X, y, n_jobs=2, **folds)
+    np.testing.assert_array_equal(alone, together)
 
 
 @every_model

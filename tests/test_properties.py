@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mnist_models import MODEL_NAMES
+from mnist_models import MODEL_NAMES, evaluate
 
 from .conftest import quick_model
 
@@ -37,6 +37,8 @@ def problems(draw: st.DrawFn) -> tuple[NDArray[Any], NDArray[Any]]:
         X = (generator.random(shape) * largest).astype(dtype)
     if draw(st.booleans()):
         X[..., :1] = X.ravel()[:1]  # a constant pixel
+    if dtype.kind == "f" and X.size:
+        X.flat[0] = draw(st.sampled_from([X.flat[0]] * 8 + [np.nan, np.inf, -np.inf]))
     X = draw(
         st.sampled_from(
             [X, np.asfortranarray(X), X[::-1], X[..., ::-1], X.repeat(2, axis=-1)[..., ::2]]
@@ -44,12 +46,14 @@ def problems(draw: st.DrawFn) -> tuple[NDArray[Any], NDArray[Any]]:
     )
     X.flags.writeable = draw(st.booleans())
     classes = draw(st.sampled_from(_LABELS))
-    return X, classes[generator.integers(len(classes), size=n)]
+    n_classes = draw(st.sampled_from([len(classes)] * 4 + [1]))
+    return X, classes[generator.integers(n_classes, size=n)]
 
 
 def _is_sound(X: NDArray[Any], y: NDArray[Any]) -> bool:
     """What no model has a reason to refuse."""
     two_dimensions = X.ndim == 2 and X.size > 0
+    # NaN is below nothing
     return two_dimensions and bool(np.abs(X.astype(float)).max() < 1e6) and len(set(y)) >= 2
 
 
@@ -64,7 +68,7 @@ def _check(name: str, problem: tuple[NDArray[Any], NDArray[Any]]) -> None:
         assert re.search(r"\bX\b|\by\b|class|array|feature|sample", str(error))  # noqa: PT017
     else:
         assert probabilities.shape == (len(X), len(np.unique(y)))
-        np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
         assert (probabilities >= 0).all()
         assert set(model.predict(X)) <= set(y)
     np.testing.assert_array_equal(X, X_before)
@@ -89,3 +93,32 @@ def test_probabilities_or_a_valueerror_from_the_network(
     problem: tuple[NDArray[Any], NDArray[Any]],
 ) -> None:
     _check("network", problem)
+
+
+@st.composite
+def divided(draw: st.DrawFn) -> tuple[NDArray[Any], NDArray[Any], int]:
+    """A sound problem of few rows, and a number of folds that may be too large for it."""
+    n, n_classes = draw(st.integers(1, 12)), draw(st.integers(1, 3))
+    classes = draw(st.sampled_from(_LABELS))[:n_classes]
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    y = classes[generator.integers(len(classes), size=n)]
+    return generator.integers(0, 256, (n, 4)).astype(np.uint8), y, draw(st.integers(1, 6))
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(problem=divided())
+def test_folds_are_made_or_a_valueerror(problem: tuple[NDArray[Any], NDArray[Any], int]) -> None:
+    X, y, cv = problem
+    checks = ("few-rows", "class-missing", "duplicate-rows", "many-classes")
+    model = quick_model("forest", n_estimators=2)
+    try:
+        evaluation = evaluate(model, X, y, cv=cv, ignore=checks)
+    except ValueError as error:
+        assert cv < 2 or cv > np.unique(y, return_counts=True)[1].max()
+        assert re.search(r"n_splits|k-fold|cv", str(error))  # noqa: PT017
+        return
+    assert len(evaluation.folds) == cv
+    assert evaluation.out_of_fold.shape == y.shape
+    assert evaluation.probabilities is not None
+    np.testing.assert_allclose(evaluation.probabilities.sum(axis=1), 1, atol=1e-6)
+    assert 0 <= evaluation.accuracy <= 1
