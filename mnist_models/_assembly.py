@@ -17,8 +17,9 @@ def origins_of(
     models: Mapping[str, Any], data: Data, folds: Folds, random_state: Any
 ) -> dict[str, Provenance]:
     """What each model's results come from."""
+    given = (thing for pair in sorted(data.params.items()) for thing in pair)
     shared = Provenance(
-        data_sha256=sha256_of([data.X, data.y, *(data.test or ())]),
+        data_sha256=sha256_of([data.X, data.y, *(data.test or ()), *given]),
         folds_sha256=sha256_of(rows for fold in folds for rows in fold),
         random_state=described(random_state),
         parameters={},

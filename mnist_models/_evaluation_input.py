@@ -6,7 +6,7 @@ from concurrent.futures import Executor
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import BaseCrossValidator, StratifiedKFold, check_cv
@@ -21,10 +21,16 @@ Folds: TypeAlias = list[tuple[Rows, Rows]]
 CV: TypeAlias = "int | BaseCrossValidator | Iterable[tuple[ArrayLike, ArrayLike]]"
 
 
-def check_data(X: Any, y: ArrayLike, test: tuple[Any, ArrayLike] | None) -> Data:
+def check_data(
+    X: Any,
+    y: ArrayLike,
+    test: tuple[Any, ArrayLike] | None,
+    params: Mapping[str, ArrayLike] | None = None,
+) -> Data:
     """The rows, as many as labels; those of the test set as wide as the others."""
     X, labels = _check_rows(X, y)
-    return Data(X, labels, None if test is None else _check_test(test, X))
+    tested = None if test is None else _check_test(test, X)
+    return Data(X, labels, tested, _check_params({} if params is None else params, len(labels)))
 
 
 def check_models(models: Mapping[str, Any], scoring: Scoring) -> None:
@@ -93,6 +99,25 @@ def _check_rows(X: Any, y: ArrayLike) -> tuple[Any, Labels]:
     X, labels = indexable(X if hasattr(X, "shape") else np.asarray(X), column_or_1d(y))
     check_classification_targets(labels)
     return X, labels
+
+
+def _check_params(params: Mapping[str, ArrayLike], n_rows: int) -> dict[str, NDArray[Any]]:
+    if not isinstance(params, Mapping):
+        raise TypeError(
+            "params must map names, as fit has them, to arrays. "
+            f"Got {type(params).__name__} instead."
+        )
+    checked = {}
+    for name, values in params.items():
+        refuse_mask(values, name)
+        array = np.asarray(values)
+        if array.shape[:1] != (n_rows,):
+            raise ValueError(
+                f"params[{name!r}] must have a value for each of the {n_rows} rows of X. "
+                f"Got shape {array.shape} instead."
+            )
+        checked[str(name)] = array
+    return checked
 
 
 def _check_test(test: tuple[Any, ArrayLike], X: Any) -> tuple[Any, Labels]:

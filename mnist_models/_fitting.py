@@ -17,6 +17,7 @@ from mnist_models._threads import hold_jobs
 
 Rows: TypeAlias = NDArray[np.intp]
 Labels: TypeAlias = NDArray[Any]
+Training: TypeAlias = tuple[Any, Labels, dict[str, NDArray[Any]]]
 Scoring: TypeAlias = str | Callable[[Any, Any, Any], float] | None
 
 
@@ -26,6 +27,7 @@ class Data(NamedTuple):
     X: Any
     y: Labels
     test: tuple[Any, Labels] | None
+    params: dict[str, NDArray[Any]]  # what fit is given besides, with a value for each row of X
 
 
 class Task(NamedTuple):
@@ -82,10 +84,11 @@ def fit_and_predict(task: Task, data: Data, n_threads: int | None = None) -> Out
         return _ask(fitted, task, *_divide(data, task.fold))
 
 
-def _ask(model: Any, task: Task, X: Any, y: Labels, X_test: Any, y_test: Labels) -> Outcome:
+def _ask(model: Any, task: Task, training: Training, X_test: Any, y_test: Labels) -> Outcome:
+    X, y, params = training
     with peak_memory() as memory:
         start = perf_counter()
-        model.fit(X, y)
+        model.fit(X, y, **params)
         fit_seconds = perf_counter() - start
         start = perf_counter()
         predictions = np.asarray(model.predict(X_test))
@@ -125,12 +128,14 @@ def _history(model: Any) -> dict[str, list[float]] | None:
     return history
 
 
-def _divide(data: Data, fold: tuple[Rows, Rows] | None) -> tuple[Any, Labels, Any, Labels]:
+def _divide(data: Data, fold: tuple[Rows, Rows] | None) -> tuple[Training, Any, Labels]:
     if fold is None:
         assert data.test is not None  # a task without a fold is made only where there is a test set
-        return data.X, data.y, *data.test
+        return (data.X, data.y, data.params), *data.test
     train, held_out = fold
-    return _take(data.X, train), data.y[train], _take(data.X, held_out), data.y[held_out]
+    params = {name: values[train] for name, values in data.params.items()}
+    training = _take(data.X, train), data.y[train], params
+    return training, _take(data.X, held_out), data.y[held_out]
 
 
 def _take(X: Any, rows: Rows) -> Any:

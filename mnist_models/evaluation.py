@@ -35,6 +35,7 @@ def evaluate(
     test: tuple[Any, ArrayLike] | None = None,
     cv: CV = 5,
     scoring: Scoring = "accuracy",
+    params: Mapping[str, ArrayLike] | None = None,
     random_state: int | np.random.RandomState | None = 0,
     n_jobs: int | None = None,
     executor: Executor | None = None,
@@ -64,6 +65,11 @@ def evaluate(
         test every row exactly once.
     scoring : str, callable or None, default="accuracy"
         A scikit-learn scorer; None is the model's own ``score``.
+    params : dict of str to array-like, shape (n_samples, ...), default=None
+        What ``fit`` is given besides, under the names that it has for it, with a value for each row
+        of X: ``{"sample_weight": weights}``, or of a Pipeline made by :func:`make_model`
+        ``{"classify__sample_weight": weights}``. Each fold's fit gets those of its training rows.
+        Scores and report count every row once.
     random_state : int, RandomState instance or None, default=0
         Shuffles the folds. It does not seed the model, which has its own.
     n_jobs : int, default=None
@@ -94,7 +100,7 @@ def evaluate(
     TypeError
         If the model is not a classifier.
     ValueError
-        If X, y, the test set or the folds do not fit together.
+        If X, y, the test set, ``params`` or the folds do not fit together.
     ResumeMismatchError, CheckpointInUseError
         If the checkpoint is of a run that differs, or another run is at work on it.
     WorkerLostError
@@ -133,6 +139,7 @@ def evaluate(
         test=test,
         cv=cv,
         scoring=scoring,
+        params=params,
         random_state=random_state,
         n_jobs=n_jobs,
         executor=executor,
@@ -152,6 +159,7 @@ def compare(
     test: tuple[Any, ArrayLike] | None = None,
     cv: CV = 5,
     scoring: Scoring = "accuracy",
+    params: Mapping[str, ArrayLike] | None = None,
     random_state: int | np.random.RandomState | None = 0,
     n_jobs: int | None = None,
     executor: Executor | None = None,
@@ -166,7 +174,9 @@ def compare(
     ----------
     models : dict of str to classifier
         The models and what to call them.
-    X, y, test, cv, scoring, random_state, n_jobs, executor, timeout, checkpoint, progress, ignore
+    X, y, test, cv, scoring, params, random_state
+        As for :func:`evaluate`; the same for all models.
+    n_jobs, executor, timeout, checkpoint, progress, ignore
         As for :func:`evaluate`.
 
     Returns
@@ -196,7 +206,7 @@ def compare(
     asked = check_asked(n_jobs, executor, timeout)
     if checkpoint is not None:
         check_repeatable(cv, random_state)
-    data = check_data(X, y, test)
+    data = check_data(X, y, test, params)
     folds = make_folds(data, cv, random_state)
     _preflight.check(models, data, folds, ignore)
     tasks = make_tasks(models, folds, test is not None, scoring)

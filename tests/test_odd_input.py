@@ -1,5 +1,6 @@
 """Every kind of array: served, with the answer that its values have, or refused by name."""
 
+import re
 import tracemalloc
 from functools import cache
 from pathlib import Path
@@ -44,7 +45,8 @@ def _quick(name: str, recipe: Any) -> Any:
 def _images() -> tuple[NDArray[np.uint8], NDArray[Any]]:
     """Digits of 10 by 10 pixels, of three classes."""
     digits = load_sample_digits().sample(120, random_state=0)
-    return np.ascontiguousarray(digits.images[:, 9:-9, 9:-9]).reshape(120, -1), digits.target % 3
+    y: NDArray[Any] = digits.target % 3
+    return np.ascontiguousarray(digits.images[:, 9:-9, 9:-9]).reshape(120, -1), y
 
 
 @pytest.fixture(scope="module", params=[(n, r) for n in MODEL_NAMES for r in RECIPES], ids=str)
@@ -254,9 +256,11 @@ def test_the_greatest_pixels_are_answered_soundly_or_refused(fitted: Any, greate
 def test_a_classifier_alone_never_answers_nan(n_classes: int, dtype: Any) -> None:
     """Infinity less infinity, and the greatest of NaN is the first class."""
     X, y = _images()
-    huge = np.where(X > 100, np.finfo(dtype).max, np.finfo(dtype).min).astype(dtype)
+    limits: Any = np.finfo(dtype)
+    huge = np.where(X > 100, limits.max, limits.min).astype(dtype)
     logistic = LogisticRegression().fit((X / 255).astype(dtype), y % n_classes)
-    network = SequentialClassifier((4,), epochs=1, random_state=0).fit(X / 255, y % n_classes)
+    network: Any = SequentialClassifier((4,), epochs=1, random_state=0)
+    network.fit(X / 255, y % n_classes)
     logistic.coef_ *= 1e3
     network.model_.set_weights([1e3 * each for each in network.model_.get_weights()])
     for ask in (logistic.predict, logistic.predict_proba, network.predict, network.predict_proba):
@@ -413,3 +417,17 @@ def test_a_class_that_a_fold_lacks_has_its_column_and_its_misses(name: str) -> N
     np.testing.assert_allclose(evaluation.probabilities.sum(axis=1), 1, atol=1e-6)
     assert evaluation.folds[2].score == 0
     assert evaluation.confusion_matrix[2, 2] == 0
+
+
+# -- as the documentation says ---------------------------------------------------------------------
+
+
+def test_the_page_on_input_runs() -> None:
+    page = Path(__file__).parents[1] / "docs" / "input.md"
+    blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 2
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(block, names)  # noqa: S102
+    assert names["error"].startswith("X has 784 masked values")
+    assert names["weighted"]["logistic"].accuracy > 0.8

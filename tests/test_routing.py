@@ -1,5 +1,7 @@
-"""Sample weights reach the classifiers by every way that scikit-learn has."""
+"""Sample weights reach the classifiers by every way that scikit-learn has, and by evaluate."""
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,9 +10,10 @@ from numpy.typing import NDArray
 from sklearn import config_context
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.metrics import accuracy_score
-from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
 
-from mnist_models import MODEL_NAMES, load_sample_digits
+from mnist_models import MODEL_NAMES, compare, evaluate, load_sample_digits
+from mnist_models.exceptions import ResumeMismatchError
 
 from .conftest import quick_model
 
@@ -89,3 +92,68 @@ def test_weights_are_routed_through_a_search(weighted: Table) -> None:
         search.fit(X, y, sample_weight=weight)
     assert search.best_score_ > 0.65
     assert _agrees_with_the_heavy(search, weighted)
+
+
+# -- evaluate --------------------------------------------------------------------------------------
+
+
+@every_model
+def test_each_folds_fit_gets_the_weights_of_its_rows(name: str, weighted: Table) -> None:
+    X, y, weight = weighted
+    params = {"classify__sample_weight": weight}
+    evaluation = evaluate(
+        _model(name), X, y, cv=2, params=params, test=(X, y), ignore=("duplicate-rows",)
+    )
+    for train, held_out in StratifiedKFold(2, shuffle=True, random_state=0).split(X, y):
+        model = _model(name).fit(X[train], y[train], classify__sample_weight=weight[train])
+        np.testing.assert_array_equal(evaluation.out_of_fold[held_out], model.predict(X[held_out]))
+    model = _model(name).fit(X, y, classify__sample_weight=weight)
+    np.testing.assert_array_equal(evaluation.test_predictions, model.predict(X))
+    # every row counts once, whatever it weighs in training
+    assert evaluation.accuracy == accuracy_score(y, model.predict(X))
+
+
+def test_weights_go_wherever_fits_are_made(weighted: Table) -> None:
+    X, y, weight = weighted
+    params = {"classify__sample_weight": weight.tolist()}
+    models = {name: _model(name) for name in ("logistic", "forest")}
+    here = compare(models, X, y, cv=2, params=params)
+    with ThreadPoolExecutor(2) as pool:
+        there = compare(models, X, y, cv=2, params=params, executor=pool)
+    for name in models:
+        np.testing.assert_array_equal(here[name].out_of_fold, there[name].out_of_fold)
+        plain = evaluate(models[name], X, y, cv=2)
+        assert (here[name].out_of_fold != plain.out_of_fold).any()
+
+
+def test_a_run_with_other_weights_is_another_run(weighted: Table, tmp_path: Path) -> None:
+    X, y, weight = weighted
+    model = _model("logistic")
+
+    def run(params: Any) -> Any:
+        return evaluate(model, X, y, cv=2, params=params, checkpoint=tmp_path / "run")
+
+    first = run({"classify__sample_weight": weight})
+    again = run({"classify__sample_weight": weight})
+    np.testing.assert_array_equal(first.out_of_fold, again.out_of_fold)
+    for params in (None, {"classify__sample_weight": weight + 1}):
+        with pytest.raises(ResumeMismatchError, match="data_sha256"):
+            run(params)
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "message"),
+    [
+        ({"classify__sample_weight": np.ones(3)}, ValueError, "each of the 240 rows of X. Got"),
+        ({"classify__sample_weight": 2.0}, ValueError, r"Got shape \(\)"),
+        ({"classify__sample_weight": np.ma.masked_all(240)}, ValueError, "240 masked values"),
+        (np.ones(240), TypeError, "params must map names.*Got ndarray"),
+        ({"sample_weight": np.ones(240)}, ValueError, "stepname__parameter"),
+    ],
+)
+def test_params_that_cannot_be(
+    params: Any, error: type[Exception], message: str, weighted: Table
+) -> None:
+    X, y, _ = weighted
+    with pytest.raises(error, match=message):
+        evaluate(_model("logistic"), X, y, cv=2, params=params)
