@@ -428,6 +428,6 @@ def test_the_page_on_input_runs() -> None:
     assert len(blocks) == 2
     names: dict[str, Any] = {}
     for block in blocks:
-        exec(block, names)  # noqa: S102
+        exec(block, names)
     assert names["error"].startswith("X has 784 masked values")
     assert names["weighted"]["logistic"].accuracy > 0.8
