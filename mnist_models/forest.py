@@ -32,6 +32,9 @@ class RandomForestClassifier(ensemble.RandomForestClassifier):
     scikit-learn: sparse, missing or other values, ``max_leaf_nodes``, ``monotonic_cst``, several
     outputs, more than 256 classes, and data of less than 100,000 values, which take it no time.
 
+    Masked values, dates and text are refused, which scikit-learn would read as numbers. A ``fit``
+    that is interrupted leaves the forest as it was.
+
     The compiled code is kept on disk (``NUMBA_CACHE_DIR``): only the very first fit compiles.
 
     References

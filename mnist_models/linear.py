@@ -45,6 +45,9 @@ class LogisticRegression(linear_model.LogisticRegression):
     - The same data give the same bits, whatever the number of threads. There are as many as BLAS
       has (``threadpoolctl`` sets that), each using BLAS on its own meanwhile.
 
+    - Masked values, dates and text are refused, and so are rows whose scores overflow, for which
+      scikit-learn answers NaN. A ``fit`` that is interrupted leaves the model as it was.
+
     Parameters are documented with scikit-learn's class.
 
     Attributes
