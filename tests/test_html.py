@@ -231,6 +231,22 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
     assert not re.search("[<>&\u2028\u2029]", data)
 
 
+def test_half_a_surrogate_pair_stands_as_its_escape(tmp_path: Path) -> None:
+    """No file takes it as it is, but a label may be anything that Python calls text."""
+    name = "\udfff"
+    found = Comparison({name: made_up(name, ("a\ud800", "b")), "b": made_up("b", ("a\ud800", "b"))})
+    for text in (
+        written(found, tmp_path / "report.html"),
+        written(found[name], tmp_path / "report.html"),
+        str(found),
+        found.summary(),
+        found.to_markdown().replace("\\\\", "\\"),  # Markdown escapes the escape
+    ):
+        assert r"\udfff" in text.encode().decode()
+    data = _data(written(found, tmp_path / "report.html"))
+    assert (data["labels"], sorted(data["models"])) == ([r"a\ud800", "b"], [r"\udfff", "b"])
+
+
 def test_its_policy_lets_run_only_what_is_ours(page: str) -> None:
     (policy,) = [
         str(attrs["content"]) for attrs, _ in _Tree(page).all("meta")

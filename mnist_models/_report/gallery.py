@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from numpy.typing import NDArray
 
 from mnist_models._report.axes import SMALL, finish, new_axes, short
+from mnist_models._report.text import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,12 +68,7 @@ def _draw(ax: "Axes", digit: Misread, middle: float, top: float, scale: dict[str
     height, width = (side / max(digit.image.shape) for side in digit.image.shape)
     x, y = middle - width / 2, top + (1 - height) / 2
     ax.imshow(digit.image, cmap="gray_r", extent=(x, x + width, y + height, y), **scale)
-    chance = "" if digit.chance is None else f"\n{_percent(digit.chance)}"
+    chance = "" if digit.chance is None else f"\n{percent(digit.chance, 1)}"
     between = " → " if max(len(digit.true), len(digit.predicted)) <= _SHORT else "\n→ "
     caption = f"{short(digit.true, _WIDTH)}{between}{short(digit.predicted, _WIDTH)}{chance}"
     ax.text(middle, top + 1.04, caption, ha="center", va="top", fontsize=SMALL)
-
-
-def _percent(chance: float) -> str:
-    """Three digits, and 100 only where it is not below."""
-    return f"{min(100 * chance, 99.9):.1f}%" if chance < 1 else "100%"

@@ -15,7 +15,7 @@ def text_table(header: Row, rows: Sequence[Row]) -> str:
     forest       0.97
     network      0.95
     """
-    lines = [header, *rows]
+    lines = [[legible(cell) for cell in line] for line in (header, *rows)]
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
     return "\n".join(_text_line(line, widths) for line in lines)
 
@@ -37,6 +37,7 @@ def markdown_table(header: Row, rows: Sequence[Row]) -> str:
 
 def escaped(words: str) -> str:
     """Text that Markdown takes for no mark of its own, on one line."""
+    words = legible(words)
     for mark in "\\|`*_<>[]":
         words = words.replace(mark, f"\\{mark}")
     return " ".join(words.split())
@@ -46,6 +47,17 @@ def _text_line(cells: Row, widths: Sequence[int]) -> str:
     first, *others = zip(cells, widths, strict=True)
     aligned = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
     return "  ".join(aligned).rstrip()
+
+
+def legible(words: str) -> str:
+    r"""Text that any file takes: half of a surrogate pair, which none does, stands as its escape.
+
+    Examples
+    --------
+    >>> legible("a\ud800")
+    'a\\ud800'
+    """
+    return words.encode(errors="backslashreplace").decode()
 
 
 def confusion_rows(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> list[list[str]]:

@@ -4,6 +4,8 @@ import math
 import textwrap
 from collections.abc import Sequence
 
+from mnist_models._report.text import legible
+
 WIDTH = 79
 
 
@@ -69,7 +71,7 @@ def verdict(
 def wrapped(sentences: Sequence[str]) -> str:
     """Sentences for a terminal of 80 columns, each on lines of its own."""
     return "\n".join(
-        textwrap.fill(each, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+        textwrap.fill(legible(each), WIDTH, subsequent_indent="  ", break_on_hyphens=False)
         for each in sentences
     )
 
