@@ -142,11 +142,22 @@ def test_of_many_classes_the_cells_hold_the_counts_alone() -> None:
 def test_a_pair_of_matrices_has_one_scale() -> None:
     from matplotlib.figure import Figure
 
-    comparison = Comparison({"one": _evaluation(), "two": _evaluation()})
+    classes = np.array(["a", "b"])
+    y = classes[[0, 0, 0, 0, 1, 1]]
+    one, two = (
+        _evaluation(classes=classes, y=y, out_of_fold=classes[answers], probabilities=None)
+        for answers in ([0, 0, 0, 1, 1, 1], [0, 0, 0, 0, 0, 1])
+    )
+    comparison = Comparison({"one": one, "two": two})
     left, right = comparison.plot_confusion_matrices("one", "two")
     assert left.figure is right.figure
-    assert len(left.figure.axes) == 3  # the third is the colour bar
-    assert left.images[0].get_clim() == right.images[0].get_clim() == (0, 100)
+    assert left.child_axes == []  # the colour bars, of what is right and what is wrong,
+    assert len(right.child_axes) == 2  # stand beside the other
+    for axes, diagonal, beside in ((left, [75, 100], [25, 0]), (right, [100, 50], [0, 50])):
+        assert [image.get_clim() for image in axes.images] == [(0, 100), (0, 50)]
+        rights, wrongs = (image.get_array() for image in axes.images)
+        np.testing.assert_array_equal(rights.compressed(), diagonal)
+        np.testing.assert_array_equal(wrongs.compressed(), beside)
     given = Figure().subplots(ncols=2)
     assert comparison.plot_confusion_matrices("two", "one", given) == tuple(given)
     with pytest.raises(ValueError, match="axes must be two"):
