@@ -129,7 +129,8 @@ class Pictured(Findings):
         names = {name.removeprefix("val_") for history, _ in known for name in history}
         check_name(metric, sorted(names), "metric")
         courses = [
-            Course(history[metric], history.get(f"val_{metric}"), best) for history, best in known
+            Course(history.get(metric, []), history.get(f"val_{metric}", []), best)
+            for history, best in known
         ]
         fitted = "fitted on all rows" if self.test else f"{len(courses)} folds"
         return plot_learning_curve(courses, metric, f"{self.model_name}, {fitted}", ax)
@@ -139,7 +140,9 @@ class Pictured(Findings):
 
         Rows are binned by the probability of the class predicted, in ten bins of equal width. The
         expected calibration error is the distance between accuracy and mean probability, averaged
-        over the bins by their rows.
+        over the bins by their rows. The area of a point is by its rows. Points of fewer than 25 are
+        hollow, and no line goes through them: the standard error of a share of n rows, at most
+        1 / (2 √n), is there above the width of a bin.
 
         Parameters
         ----------

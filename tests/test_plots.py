@@ -263,7 +263,31 @@ def test_without_history_or_such_a_metric_there_is_no_learning_curve() -> None:
         _with_history(HISTORY).plot_learning_curve("acuracy")
 
 
+def test_a_metric_of_validation_alone_has_its_curve() -> None:
+    axes = _with_history({"loss": [3.0, 2.0], "val_f1": [0.5, 0.75]}).plot_learning_curve("f1")
+    curve, best = axes.lines
+    assert _points(curve).tolist() == [[1, 0.5], [2, 0.75]]
+    assert _points(best).tolist() == [[2, 0.75]]
+
+
+def test_a_fold_without_the_metric_has_no_curve() -> None:
+    axes = _with_history(HISTORY, {"accuracy": [0.5]}, best_epoch=None).plot_learning_curve()
+    assert len(axes.lines) == 2
+
+
+@pytest.mark.parametrize("best_epoch", [-1, 3, 100])
+def test_a_best_epoch_that_never_was_is_not_marked(best_epoch: int) -> None:
+    axes = _with_history(HISTORY, best_epoch=best_epoch).plot_learning_curve()
+    assert _legend(axes) == ["training", "validation"]
+
+
 # -- calibration -----------------------------------------------------------------------------------
+
+
+def _bins(axes: Any) -> NDArray[np.float64]:
+    """Confidence and accuracy of each bin that has rows, shape (n, 2)."""
+    points = np.concatenate([points.get_offsets() for points in axes.collections])
+    return points[np.argsort(points[:, 0])]
 
 
 def test_calibration_is_accuracy_over_confidence_worked_by_hand() -> None:
@@ -277,8 +301,7 @@ def test_calibration_is_accuracy_over_confidence_worked_by_hand() -> None:
         probabilities=np.array([[1 - chance, chance] for chance in sure]),
     )
     axes = evaluation.plot_calibration()
-    line = axes.lines[-1]
-    np.testing.assert_allclose(_points(line), [[0.565, 0.5], [0.97, 0.75]], atol=1e-6)
+    np.testing.assert_allclose(_bins(axes), [[0.565, 0.5], [0.97, 0.75]], atol=1e-6)
     # (2·|0.5 - 0.565| + 4·|0.75 - 0.97|) / 6
     assert "expected calibration error 0.1683" in axes.get_title()
     heights = [bar.get_window_extent().height / axes.bbox.height for bar in axes.patches]
@@ -292,8 +315,29 @@ def test_calibration_is_of_the_class_predicted_and_takes_what_rounding_put_above
     evaluation = _evaluation(
         classes=classes, y=classes[[1, 0]], out_of_fold=classes[[1, 0]], probabilities=chances
     )
-    line = evaluation.plot_calibration().lines[-1]
-    np.testing.assert_allclose(_points(line), [[0.3, 1.0], [1.0, 1.0]], atol=1e-6)
+    bins = _bins(evaluation.plot_calibration())
+    np.testing.assert_allclose(bins, [[0.3, 1.0], [1.0, 1.0]], atol=1e-6)
+
+
+def test_no_line_of_calibration_goes_through_bins_of_few_rows() -> None:
+    """Of 100, 30, 24 and 40 rows: the third is hollow, so the last is joined to nothing."""
+    sure = np.repeat([0.65, 0.75, 0.85, 0.95], [100, 30, 24, 40])
+    classes = np.array([0, 1])
+    evaluation = _evaluation(
+        classes=classes,
+        y=classes[np.arange(194) % 2],
+        out_of_fold=classes[[1] * 194],
+        probabilities=np.column_stack([1 - sure, sure]),
+    )
+    axes = evaluation.plot_calibration()
+    full, hollow = (points.get_offsets() for points in axes.collections)
+    np.testing.assert_allclose(full[:, 0], [0.65, 0.75, 0.95])
+    np.testing.assert_allclose(hollow[:, 0], [0.85])
+    assert _legend(axes) == ["of fewer than 25 rows"]
+    drawn = _points(axes.lines[-1])
+    assert np.isfinite(drawn[:, 1]).tolist() == [False] * 6 + [True, True, False, True]
+    large, small, _ = axes.collections[0].get_sizes()  # type: ignore[attr-defined]
+    assert large / small == pytest.approx(100 / 30)
 
 
 # -- ROC, precision and recall ---------------------------------------------------------------------

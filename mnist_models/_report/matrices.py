@@ -95,7 +95,7 @@ def _draw(matrix: Matrix, ax: "Axes", worst: float, *, with_bars: bool) -> None:
         _add_colour_bar(right, ax, 0.54, "right")
         _add_colour_bar(wrong, ax, 0.0, "wrong")
     few = len(labels) <= _MOST_WITH_PERCENTS
-    dark = np.diag(right.norm(np.diag(100 * matrix.shares)) >= _TURNS)
+    dark = np.diag(np.diag(matrix.shares) >= _TURNS)
     for place, text in np.ndenumerate(display.text_):
         text.set(
             text=_cell(counts[place], matrix.shares[place], with_percent=few),
@@ -112,17 +112,14 @@ def _draw(matrix: Matrix, ax: "Axes", worst: float, *, with_bars: bool) -> None:
 
 
 def _colour(matrix: Matrix, ax: "Axes", worst: float) -> tuple[Any, Any]:
-    """The cells of the diagonal and those beside it, each with colours of their own.
-
-    By the square root of the percents: beside 4, 1 is to be seen too.
-    """
-    from matplotlib.colors import LinearSegmentedColormap, PowerNorm
+    """The cells of the diagonal and those beside it, each with colours of their own."""
+    from matplotlib.colors import LinearSegmentedColormap
 
     diagonal, percents = np.eye(len(matrix.labels), dtype=bool), 100 * matrix.shares
     reds = LinearSegmentedColormap.from_list("reds", ["#FFFFFF", VERMILLION])
     looks = ((~diagonal, "Blues", 100.0), (diagonal, reds, 100 * worst))
     right, wrong = (
-        ax.imshow(np.ma.array(percents, mask=mask), colours, norm=PowerNorm(0.5, 0, most))
+        ax.imshow(np.ma.array(percents, mask=mask), colours, vmin=0, vmax=most)
         for mask, colours, most in looks
     )
     return right, wrong
