@@ -11,9 +11,9 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from mnist_models._files import atomic_writer
 from mnist_models._findings import Findings
 from mnist_models._intervals import ConfidenceInterval
-from mnist_models._page_images import Images
 from mnist_models._report.html import render
 from mnist_models._report.page import ClassFigures, Digits, History, ModelShown, Page
+from mnist_models._reported_images import Images
 
 # What is packed, or left out, together: so many digits, or fewer where they are large.
 _BLOCK_ROWS, _BLOCK_PIXELS = 1024, 2**20

@@ -1,13 +1,13 @@
 """The pictures of an evaluation."""
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from mnist_models._findings import Findings
 from mnist_models._names import check_name
+from mnist_models._reported_images import Images
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ class Pictured(Findings):
 
     def plot_errors(
         self,
-        images: ArrayLike,
+        images: Any,
         *,
         true: Any = None,
         predicted: Any = None,
@@ -55,9 +55,10 @@ class Pictured(Findings):
 
         Parameters
         ----------
-        images : array-like, shape (n_reported, height, width) or (n_reported, n_pixels)
-            The rows reported on, all of them: X_test if there was a test set, otherwise X. Rows of
-            pixels must be square images.
+        images : array-like or DataFrame
+            The rows reported on, all of them: X_test if there was a test set, otherwise X. Shape
+            (n, height·width), square, or (n, height, width); pixels from 0 (paper) to 255 (ink), or
+            from 0 to 1.
         true, predicted : label, default=None
             Only digits of this class, only those taken for that one.
         n : int, default=24
@@ -73,14 +74,15 @@ class Pictured(Findings):
         Raises
         ------
         ValueError
-            If the images are not those of the rows reported on, n is below 1, or a label is not
+            If ``images`` are not such pixels, or not of as many rows, n is below 1, or a label is not
             one of ``classes``.
         """
         from mnist_models._report.gallery import Misread, plot_gallery
 
         if n < 1:
             raise ValueError(f"n must be at least 1. Got {n!r} instead.")
-        digits, rows = self._as_images(images), self.errors(true, predicted)
+        digits = Images(images, len(self.y_true), self.test is not None)
+        rows = self.errors(true, predicted)
         chances = self.confidence
         if chances is not None:
             rows = rows[np.argsort(-chances[rows], kind="stable")]
@@ -245,17 +247,3 @@ class Pictured(Findings):
         truth = self.y_true[:, None] == self.classes
         labels = [str(label) for label in self.classes]
         return OneVersusRest(truth, self._given(self.probabilities), labels, self._title(subject))
-
-    def _as_images(self, images: ArrayLike) -> NDArray[Any]:
-        """One image for each row reported on, shape (n_reported, height, width)."""
-        digits = np.asarray(images)
-        side = math.isqrt(digits.shape[1]) if digits.ndim == 2 else 0
-        if digits.ndim == 2 and side * side == digits.shape[1]:
-            digits = digits.reshape(-1, side, side)
-        if digits.ndim != 3 or len(digits) != len(self.y_true):
-            of = "X_test" if self.test is not None else "X"
-            raise ValueError(
-                f"images must be those of {of}: {len(self.y_true)} of them, of shape (n, height, "
-                f"width), or square ones as rows of pixels. Got shape {digits.shape} instead."
-            )
-        return digits

@@ -71,7 +71,7 @@ def _draw_points(ax: "Axes", x: NDArray[Any], y: NDArray[Any], counts: NDArray[A
     enough, few = counts >= _ENOUGH, (counts > 0) & (counts < _ENOUGH)
     areas = np.maximum(_LARGEST * counts / counts.max(), _SMALLEST)
     ax.plot(x, np.where(enough, y, np.nan), color=BLUE)
-    style = {"edgecolors": BLUE, "clip_on": False, "zorder": 3}
+    style: dict[str, Any] = {"edgecolors": BLUE, "clip_on": False, "zorder": 3}
     ax.scatter(x[enough], y[enough], areas[enough], BLUE, **style)
     if few.any():
         label = f"of fewer than {_ENOUGH} rows"

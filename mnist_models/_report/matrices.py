@@ -33,7 +33,9 @@ class Matrix(NamedTuple):
     @property
     def worst(self) -> float:
         """The largest share read wrong in one way; 1 where nothing is."""
-        return float(np.max(self.shares, where=~np.eye(len(self.labels), dtype=bool), initial=0)) or 1
+        return (
+            float(np.max(self.shares, where=~np.eye(len(self.labels), dtype=bool), initial=0)) or 1
+        )
 
 
 def plot_confusion_matrix(matrix: Matrix, ax: "Axes | None" = None) -> "Axes":
@@ -86,7 +88,8 @@ def plot_confusion_matrices(
 def _draw(matrix: Matrix, ax: "Axes", worst: float, *, with_bars: bool) -> None:
     from sklearn.metrics import ConfusionMatrixDisplay
 
-    counts, labels = matrix.counts, wrapped(matrix.labels, _LABEL_WIDTH)
+    counts, shares = matrix.counts, matrix.shares
+    labels = wrapped(matrix.labels, _LABEL_WIDTH)
     display = ConfusionMatrixDisplay(counts, display_labels=labels)
     display.plot(ax=ax, cmap="Blues", colorbar=False)
     display.im_.remove()
@@ -95,10 +98,10 @@ def _draw(matrix: Matrix, ax: "Axes", worst: float, *, with_bars: bool) -> None:
         _add_colour_bar(right, ax, 0.54, "right")
         _add_colour_bar(wrong, ax, 0.0, "wrong")
     few = len(labels) <= _MOST_WITH_PERCENTS
-    dark = np.diag(np.diag(matrix.shares) >= _TURNS)
+    dark = np.diag(np.diag(shares) >= _TURNS)
     for place, text in np.ndenumerate(display.text_):
         text.set(
-            text=_cell(counts[place], matrix.shares[place], with_percent=few),
+            text=_cell(int(counts[place]), float(shares[place]), with_percent=few),
             in_layout=False,  # it is inside, and thousands of them take seconds to measure
             fontsize=8 if few else 6,
             color="white" if dark[place] else "black",
