@@ -174,11 +174,12 @@ def _display_order(found: Findings) -> NDArray[np.intp]:
 def _permille(
     found: Findings, classes: NDArray[Any], rows: NDArray[np.intp]
 ) -> list[list[int]] | None:
-    """Thousandths for each class, 0 for those that this model does not know."""
+    """Thousandths for each class: 0 is none, 1000 is all, and what only rounds to these is not."""
     if found.probabilities is None:
         return None
-    chances = found.probabilities[rows]
+    chances = np.clip(found.probabilities[rows], 0, 1)
+    between = (chances > 0) & (chances < 1)
     thousandths = np.zeros((len(rows), len(classes)), dtype=np.int64)
     columns = np.searchsorted(classes, found.classes)
-    thousandths[:, columns] = np.where(chances < 1, np.minimum(np.rint(1000 * chances), 999), 1000)
+    thousandths[:, columns] = np.where(between, np.clip(np.rint(1000 * chances), 1, 999), 1000 * chances)
     return thousandths.tolist()

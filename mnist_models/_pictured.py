@@ -74,8 +74,8 @@ class Pictured(Findings):
         Raises
         ------
         ValueError
-            If ``images`` are not such pixels, or not of as many rows, n is below 1, or a label is not
-            one of ``classes``.
+            If ``images`` are not such pixels, or not of as many rows; if n is below 1, or a label
+            is not one of ``classes``.
         """
         from mnist_models._report.gallery import Misread, plot_gallery
 

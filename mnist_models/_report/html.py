@@ -94,11 +94,15 @@ def _csp_hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _heat(count: int, total: int) -> int:
-    """The shade of a cell, 0 to 20: by the square root, so that 1 % shows beside 97 %."""
-    if count == 0:
-        return 0
-    return max(1, round(_HEATS * math.sqrt(count / total)))
+def _heat(share: float, most: float) -> int:
+    """The shade of a cell, 0 for none to 20 for the most: in proportion, but never none for some.
+
+    Examples
+    --------
+    >>> _heat(0.0, 0.04), _heat(0.0001, 0.04), _heat(0.02, 0.04), _heat(0.04, 0.04)
+    (0, 1, 10, 20)
+    """
+    return max(1, round(_HEATS * share / most)) if share else 0
 
 
 def _bytes(value: int) -> str:
