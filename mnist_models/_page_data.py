@@ -181,5 +181,7 @@ def _permille(
     between = (chances > 0) & (chances < 1)
     thousandths = np.zeros((len(rows), len(classes)), dtype=np.int64)
     columns = np.searchsorted(classes, found.classes)
-    thousandths[:, columns] = np.where(between, np.clip(np.rint(1000 * chances), 1, 999), 1000 * chances)
+    thousandths[:, columns] = np.where(
+        between, np.clip(np.rint(1000 * chances), 1, 999), 1000 * chances
+    )
     return thousandths.tolist()

@@ -91,7 +91,6 @@ class Page:
     provenance: Mapping[str, str]
     versions: Mapping[str, str]
 
-
     @property
     def is_crowded(self) -> bool:
         """Whether the classes are too many for a percentage in each cell of a matrix."""

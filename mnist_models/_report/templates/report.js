@@ -265,6 +265,8 @@
       entry.tabIndex = -1;
       entry = button;
       entry.tabIndex = 0;
+      // By the keyboard: out from under the names, whole. A mouse must not find its cell moved away.
+      if (button.matches(":focus-visible")) button.scrollIntoView({ block: "nearest", inline: "nearest" });
     };
     grid.forEach((row, i) =>
       row.forEach((button, j) => {
