@@ -260,9 +260,9 @@ def test_of_many_classes_a_card_lists_the_likeliest(
 ) -> None:
     browser, best = opened(many), comparison_of_many[comparison_of_many.best]
     script = """
+        const told = line => `${line.firstChild.textContent} ${line.lastChild.textContent}`;
         return [...document.querySelectorAll('.card')].map(card =>
-            [...card.querySelectorAll('.likeliest li')]
-                .map(li => `${li.firstChild.textContent} ${li.lastChild.textContent}`).join(', '))"""
+            [...card.querySelectorAll('.likeliest li')].map(told).join(', '))"""
     shown = _run(browser, script)
     assert len(shown) == 60
     for row, words in zip(expected_rows(best), shown, strict=False):
@@ -363,7 +363,7 @@ def test_the_tab_key_leads_to_nothing_that_is_hidden(
     browser = opened(request.getfixturevalue(which))
     _emulate(browser, width=360)
     _press(browser, Keys.TAB)  # to the link that skips, and from there through the page
-    stops = []
+    stops: list[str] = []
     while _run(browser, "return document.activeElement !== document.body") and len(stops) < 40:
         stops.append(_run(browser, "return document.activeElement.outerHTML.slice(0, 80)"))
         large = _run(browser, "return document.activeElement.offsetHeight > 300")

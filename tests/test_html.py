@@ -434,7 +434,7 @@ def test_sixty_two_classes_stay_under_three_megabytes(tmp_path: Path) -> None:
 
 
 def test_a_chance_that_only_rounds_to_none_or_all_is_neither(tmp_path: Path) -> None:
-    chances = np.tile(np.float32([0, 1e-5, 0.99999, 1]), (400, 1))
+    chances = np.tile(np.array([0, 1e-5, 0.99999, 1], dtype=np.float32), (400, 1))
     found = made_up(labels=tuple("abcd"), probabilities=chances)
     (block,) = _data(written(found, tmp_path / "report.html"))["blocks"]
     assert {tuple(row) for row in _numbers(block)["permille"][0]} == {(0, 1, 999, 1000)}

@@ -79,8 +79,12 @@ def _legend(axes: Any) -> list[str]:
 
 
 def _png(axes: Any) -> bytes:
+    return _saved(axes, "png")
+
+
+def _saved(axes: Any, kind: str) -> bytes:
     file = io.BytesIO()
-    axes.figure.savefig(file, format="png")
+    axes.figure.savefig(file, format=kind)
     return file.getvalue()
 
 
@@ -107,6 +111,13 @@ def test_a_picture_is_drawn_where_it_is_told_or_on_a_figure_of_its_own(picture: 
     new = PICTURES[picture]()
     assert new.figure is not given.figure
     assert _png(new)[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_a_picture_can_be_saved_for_print(picture: str) -> None:
+    axes = PICTURES[picture]()
+    assert _saved(axes, "pdf")[:5] == b"%PDF-"
+    assert b"<svg" in _saved(axes, "svg")
 
 
 @pytest.mark.parametrize("n_classes", [2, 10, 47])
