@@ -36,7 +36,7 @@ def write_page(
     images : array-like, default=None
         Pixels of the rows reported on.
     verdicts : sequence of str, default=()
-        What can be said of the differences between the models.
+        What can be said of the differences between the models, first of the two that lead.
 
     Raises
     ------

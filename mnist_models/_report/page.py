@@ -76,7 +76,7 @@ class Page:
     source : str
         ``"test"`` or ``"out-of-fold"``.
     verdicts : sequence of str
-        What can be said of the differences between models.
+        What can be said of the differences between models, first of the two that lead.
     provenance : dict of str to str
         Hashes and seed, each under the name it is shown by.
     """
