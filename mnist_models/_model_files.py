@@ -67,7 +67,8 @@ def _manifest(told: Any) -> Manifest:
         versions = told.get("versions")
         writer = versions.get("mnist_models") if isinstance(versions, dict) else None
         raise ModelFormatError(
-            f"expected format {_FORMAT}, found {told['format']}: load it with mnist_models {writer!r}"
+            f"expected format {_FORMAT}, found {told['format']}: "
+            f"load it with mnist_models {writer!r}"
         )
     require(told.keys() == set(Manifest._fields), f"{sorted(told)}", f"{Manifest._fields}")
     saved = told["versions"]

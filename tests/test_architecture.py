@@ -78,7 +78,7 @@ ORDER = [
     "_intervals",
     "_findings",
     "_exports",
-    "_page_images",
+    "_reported_images",
     "_page_data",
     "_pictured",
     "results",

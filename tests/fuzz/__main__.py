@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of what reads strangers' files: ``python -m tests.fuzz idx --seconds 60``.
+"""Fuzzing, guided by coverage, of what reads strangers' files: ``python -m tests.fuzz idx``.
 
 Needs atheris, which is in the extra ``fuzz``. What is found stays in ``crash-*`` files where it was
 started; a failing input goes into the tests, a telling one into ``corpus``.

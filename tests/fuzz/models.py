@@ -31,7 +31,23 @@ _BROKEN = (
     RecursionError,
 )
 
-_WORDS = [None, True, -1, 0, 1, 2, 7, 2**24, 2**31, 2**63, 10**30, 0.5, -0.5, 1e308, float("nan")]
+_WORDS: list[Any] = [
+    None,
+    True,
+    -1,
+    0,
+    1,
+    2,
+    7,
+    2**24,
+    2**31,
+    2**63,
+    10**30,
+    0.5,
+    -0.5,
+    1e308,
+    float("nan"),
+]
 _WORDS += ["", "a", "forest", "os.system", "<U9999999", "|O", "<f8", "none", [], {}, [[]], [1, 1]]
 
 _FILES = Path(__file__).parent.parent / "models"
