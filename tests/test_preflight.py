@@ -38,7 +38,7 @@ from mnist_models import (
 )
 from mnist_models._evaluation_input import check_data, make_folds
 from mnist_models._preflight import checks
-from mnist_models._preflight_folds import unstratified
+from mnist_models._preflight_folds import few_rows, unstratified
 from mnist_models.exceptions import PreflightWarning
 
 from .conftest import Split, quick_model
@@ -228,14 +228,46 @@ def test_folds_of_rows_in_no_order_are_fine(cv: Any) -> None:
     assert _found(X, np.random.default_rng(0).permutation(y), cv=cv) == []
 
 
-def test_small_unstratified_folds_are_fine_in_a_thousand_orders() -> None:
+COUNTS = {
+    "two": (1, 1),
+    "three": (1, 1, 1),
+    "ten": (1,) * 10,
+    "uneven": (18, 1, 1),
+    "rare": (60, 1, 1, 1),
+    "many": (1,) * 40,
+}
+
+
+@pytest.mark.parametrize("n_folds", [2, 5, 20])
+@pytest.mark.parametrize("n_rows", [60, 200, 1000])
+@pytest.mark.parametrize("shares", COUNTS.values(), ids=COUNTS)
+def test_shuffled_folds_are_fine_whatever_the_classes(
+    shares: tuple[int, ...], n_rows: int, n_folds: int
+) -> None:
+    """In 500 orders each, of which chance may call one or, seldom, two unlikely."""
+    y = np.repeat(np.arange(len(shares)), -(-n_rows * np.array(shares) // sum(shares)))
+    folds = [(np.arange(len(y)), held) for held in np.array_split(np.arange(len(y)), n_folds)]
     rng = np.random.default_rng(0)
-    data = check_data(np.zeros((200, 1)), np.repeat(np.arange(10), 20), None)
-    folds = make_folds(data, KFold(10), 0)
-    alarms = 0
-    for _ in range(1000):
-        alarms += unstratified(rng.permutation(data.y), folds) is not None
-    assert alarms <= 1
+    assert sum(unstratified(rng.permutation(y), folds) is not None for _ in range(500)) <= 2
+
+
+@pytest.mark.parametrize("n_folds", [2, 5, 10])
+@pytest.mark.parametrize("n_rows", [40, 100, 1000, 100_000])
+@pytest.mark.parametrize("n_classes", [2, 3, 10])
+def test_sorted_labels_in_unshuffled_folds_are_always_found(
+    n_classes: int, n_rows: int, n_folds: int
+) -> None:
+    """Whole classes held out, or all folds of few classes: it is always one of both."""
+    y = np.sort(np.arange(n_rows) % n_classes)
+    found = _found(np.arange(n_rows)[:, np.newaxis], y, cv=KFold(n_folds))
+    assert len({"class-missing", "unstratified-folds"} & set(found)) == 1
+
+
+def test_one_fold_that_differs_is_named_among_many_that_do_not() -> None:
+    y = np.tile(np.arange(10), 200)
+    y[600:700] = np.repeat(np.arange(2), 50)
+    folds = [(np.arange(2000), np.arange(start, start + 100)) for start in range(0, 2000, 100)]
+    assert "in fold 7 are" in str(unstratified(y, folds))
 
 
 def test_rows_with_few_values_repeat_by_chance() -> None:
@@ -326,6 +358,25 @@ def test_classes_of_few_rows_are_counted_against_the_folds() -> None:
     assert _found(X, y, cv=StratifiedKFold(3)) == []
     with pytest.warns(PreflightWarning, match="7 in y.*Use at most 3 folds"):
         evaluate(NEAREST, X, y, cv=4)
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class")  # it is counted, not missed
+def test_whenever_scikit_learn_would_warn_of_few_rows_so_do_we() -> None:
+    rng = np.random.default_rng(0)
+    warned = 0
+    for _ in range(200):
+        y = np.repeat(np.arange(4), rng.integers(1, 8, size=4))
+        splitter = StratifiedKFold(int(rng.integers(2, y.size)))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                list(splitter.split(y, y))
+            except ValueError:  # more folds than any class has rows
+                continue
+        ours = few_rows(y, make_folds(check_data(y[:, np.newaxis], y, None), splitter, 0))
+        assert (ours is not None) == bool(caught)
+        warned += bool(caught)
+    assert warned > 20
 
 
 def test_the_main_call_is_quiet(digits: Split) -> None:
