@@ -92,6 +92,7 @@ ORDER = [
     "_evaluation_input",
     "_preflight_folds",
     "_preflight_rows",
+    "_preflight_seeds",
     "_preflight",
     "_run",
     "_assembly",
