@@ -138,8 +138,12 @@ MISLEADING: list[tuple[str, Callable[[], Case], str]] = [
     ("unstratified-folds", _half_sorted_labels, "shares in fold 1 are not.*Use an int for cv"),
     ("duplicate-rows", _test_rows_in_X, "50 of 50 rows of the test set are also in X.*Drop the"),
     ("duplicate-rows", _rows_given_twice, "rows of X are in their fold's training part too.*Drop"),
-    ("scaled-outside", _scaled, "Every column of X has mean 0.*put the scaler into the model"),
-    ("scaled-outside", _scaled_before_the_split, "column of X and the test set together has mean"),
+    ("scaled-outside", _scaled, "All columns of X have mean 0.*put the scaler into the model"),
+    (
+        "scaled-outside",
+        _scaled_before_the_split,
+        "columns of X and the test set together have mean",
+    ),
     ("unseeded", _unseeded_forest, r"'RandomForestClassifier' \(RandomForestC.*random_state=0"),
 ]
 
@@ -307,9 +311,43 @@ def test_copies_are_found_in_any_kind_of_rows() -> None:
         assert _found(rows, y, test=(X if rows is kinds[1] else rows, y)) == ["duplicate-rows"]
     texts = np.array([f"the number {row.tobytes().hex()}" for row in X])
     assert _found(texts, y) == []
-    # sparse rows and objects are not looked at
-    assert _found(csr_array(X), y, test=(csr_array(X), y)) == []
-    assert _found(pd.DataFrame(X).astype(object), y) == []
+    assert _found(texts, y, test=(texts, y)) == ["duplicate-rows"]
+    assert _found(csr_array(X), y, test=(csr_array(X), y)) == []  # which are not looked at
+
+
+def _mixed_table(n: int) -> pd.DataFrame:
+    """Texts, numbers and categories, of which some are missing."""
+    rng = np.random.default_rng(0)
+    names = [f"person {i}" for i in rng.permutation(n)]
+    table = pd.DataFrame(
+        {"name": names, "height": rng.normal(size=n), "sex": ["f", "m"] * (n // 2)}
+    )
+    table["sex"] = table["sex"].astype("category")
+    table.loc[::3, "height"] = np.nan
+    table.loc[::5, "sex"] = None
+    return table
+
+
+def test_copies_are_found_among_texts_and_missing_values() -> None:
+    table, y = _mixed_table(200), np.arange(200) % 2
+    texts = pd.Series([f"the number {i}" for i in range(200)])
+    kinds = [table, table.astype(object), texts, texts.astype(object), texts.to_numpy(object)]
+    kinds += [table.fillna({"height": 0}).to_numpy()]
+    for rows in kinds:
+        assert _found(rows[:150], y[:150], test=(rows[150:], y[150:])) == []
+        assert _found(rows[:150], y[:150], test=(rows[:50], y[:50])) == ["duplicate-rows"]
+    yes_or_no = table[["sex"]]  # repeats by chance
+    assert _found(yes_or_no, y, test=(yes_or_no, y)) == []
+
+
+@pytest.mark.parametrize("cell", [[1], {"a": 1}, np.zeros(2), pd.NA, None, np.nan, 1j], ids=str)
+def test_cells_of_any_kind_are_no_trouble(cell: Any) -> None:
+    cells = np.empty((100, 2), dtype=object)
+    for i in range(100):
+        cells[i] = [i, cell]
+    y = np.arange(100) % 2
+    for rows in (cells, pd.DataFrame(cells), pd.Series(cells[:, 1])):
+        assert _found(rows, y, test=(rows, y)) in ([], ["duplicate-rows"])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -325,6 +363,17 @@ def test_scaling_is_seen_in_any_precision_and_not_in_normal_numbers(dtype: Any) 
     assert _found(X.astype(dtype) / 255, y) == []
     scaled_inside = make_pipeline(StandardScaler(), LogisticRegression())
     assert _found(X.astype(dtype), y, model=scaled_inside) == []
+
+
+def test_half_of_the_columns_scaled_are_enough() -> None:
+    X, y = _noise(400)
+    X = np.c_[StandardScaler().fit_transform(X), np.ones(400)]
+    raw = np.random.default_rng(0).uniform(0, 9, size=(400, 11))
+    assert _found(np.c_[X, raw[:, :1]], y) == ["scaled-outside"]
+    assert _found(np.c_[X, raw[:, :10]], y) == ["scaled-outside"]
+    assert _found(np.c_[X, raw], y) == []
+    with pytest.warns(PreflightWarning, match=r"10 of 11 columns of X have mean 0"):
+        evaluate(NEAREST, np.c_[X, raw[:, :1]], y)
 
 
 def test_missing_and_infinite_values_are_no_trouble() -> None:
