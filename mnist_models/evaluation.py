@@ -79,8 +79,9 @@ def evaluate(
         A folder where every finished fit is kept. The same call, after whatever ended the first,
         goes on from there and comes to the same result.
     progress : bool or callable, default=None
-        Show how far it is on standard error; None: if that is a terminal. A callable is called
-        instead, with a :class:`mnist_models.Step` for whatever happens.
+        Show how far it is on standard error. None: only if that is a terminal; True: elsewhere
+        too, as a line for every fit that is over. A callable is called instead, with a
+        :class:`mnist_models.Step` for whatever happens.
     ignore : sequence of str, default=()
         Warnings to leave out: ``"many-classes"``, ``"few-rows"``, ``"class-missing"``,
         ``"unstratified-folds"``, ``"duplicate-rows"``, ``"scaled-outside"``, ``"unseeded"``.

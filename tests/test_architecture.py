@@ -98,6 +98,7 @@ ORDER = [
     "_evaluation_input",
     "_preflight_folds",
     "_preflight_rows",
+    "_preflight_seeds",
     "_preflight",
     "_run",
     "_assembly",
