@@ -19,7 +19,10 @@ _MOST_HEADER_BYTES = 16 * 2**20
 
 def pack(description: Any, arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """The content of a file with these arrays and this description, which must suit JSON."""
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    contiguous = {
+        name: np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        for name, array in arrays.items()
+    }
     text = json.dumps(description)
     metadata = {"mnist_models": text, "sha256": _fingerprint(text, contiguous)}
     return bytes(safetensors.numpy.save(contiguous, metadata))
@@ -49,15 +52,18 @@ def unpack(content: bytes) -> tuple[Any, dict[str, NDArray[Any]]]:
     try:
         header = json.loads(content[8 : 8 + size])
         arrays = safetensors.numpy.load(content)
-    except (SafetensorError, ValueError, RecursionError) as error:
+    except (SafetensorError, ValueError, KeyError, RecursionError) as error:
         raise ValueError(f"expected sound safetensors data, found {error}") from error
-    metadata = header.get("__metadata__", {})
+    metadata = header.get("__metadata__") or {}
     text = metadata.get("mnist_models", "")
     if not text:
         raise ValueError("expected a description of mnist_models, found none")
     if metadata.get("sha256") != _fingerprint(text, arrays):
         raise ValueError("expected the content its SHA-256 tells of, found another: damaged")
-    return json.loads(text), arrays
+    try:
+        return json.loads(text), arrays
+    except RecursionError as error:
+        raise ValueError("expected a description, found one that is nested too deep") from error
 
 
 def _fingerprint(text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
