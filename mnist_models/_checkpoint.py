@@ -21,6 +21,7 @@ from mnist_models._record import decode, encode
 from mnist_models.exceptions import CheckpointInUseError, ResumeMismatchError
 
 _FORMAT = 2
+_MOST_BYTES = 2**32  # of a record
 _RUN, _LOCK, _HOLDER = "run.json", "lock", "in-use-by"
 
 Identity = dict[str, Any]
@@ -48,10 +49,12 @@ class Checkpoint:
             if not path.is_file():
                 continue
             try:
+                if path.stat().st_size > _MOST_BYTES:
+                    raise ValueError("it is too large")
                 found[str(task)] = decode(path.read_bytes(), task, data, self.run)
             except (ValueError, OSError) as error:
                 warnings.warn(
-                    f"{path} is damaged and not used ({error}): {task} is fitted again.",
+                    f"{path} is not used: {error}. {task} is fitted again.",
                     RuntimeWarning,
                     stacklevel=4,
                 )

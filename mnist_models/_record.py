@@ -78,7 +78,8 @@ def _labels(array: NDArray[Any], words: Any) -> Labels:
         return np.array(words, dtype=object)[array]
     if array.ndim < 2:
         return array
-    _require(array.dtype == np.uint32 and array.max() <= _LAST_CHARACTER, "characters")
+    characters = array.dtype == np.uint32 and array.max(initial=0) <= _LAST_CHARACTER
+    _require(characters and array.shape[1] > 0, "characters")
     return array.view(f"U{array.shape[1]}")[:, 0]
 
 
@@ -87,13 +88,9 @@ def _labels(array: NDArray[Any], words: Any) -> Labels:
 
 def _check(outcome: Outcome, task: Task, data: Data) -> None:
     fit, predictions, chances, known = outcome
-    if task.fold is not None:
-        n_train, n_predicted = (len(rows) for rows in task.fold)
-    else:
-        assert data.test is not None  # as for the fit itself
-        n_train, n_predicted = len(data.y), len(data.test[1])
+    n_train, n_predicted = _n_rows(task, data)
     _check_fit(fit)
-    _require((fit.n_train, fit.n_predicted) == (n_train, n_predicted), "as many rows")
+    _require((fit.n_train, fit.n_predicted) == (n_train, n_predicted), "a fit of as many rows")
     _require(predictions.shape == (n_predicted,), f"{n_predicted} predictions")
     _check_kind(predictions, data.y)
     if chances is None or known is None:
@@ -106,6 +103,14 @@ def _check(outcome: Outcome, task: Task, data: Data) -> None:
         and bool(np.all((chances >= -_ROUNDING) & (chances <= 1 + _ROUNDING))),
         f"probabilities of {n_predicted} rows and {len(known)} classes, as float32",
     )
+
+
+def _n_rows(task: Task, data: Data) -> tuple[int, int]:
+    if task.fold is None:
+        assert data.test is not None  # as for the fit itself
+        return len(data.y), len(data.test[1])
+    train, held_out = (data.y[rows] for rows in task.fold)  # which may be masks
+    return len(train), len(held_out)
 
 
 def _check_kind(labels: Labels, y: Labels) -> None:
