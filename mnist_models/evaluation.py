@@ -93,7 +93,8 @@ def evaluate(
     Raises
     ------
     TypeError
-        If the model is not a classifier.
+        If the model is not a classifier; with a checkpoint, if a parameter or the scorer is
+        something of which a later run could not tell whether it is the same.
     ValueError
         If X, y, the test set or the folds do not fit together.
     ResumeMismatchError, CheckpointInUseError

@@ -191,7 +191,7 @@ if __name__ == "__main__":
     assert fork(f"{folder}/whole", None) == 0
     whole = time.monotonic() - start
     draw, kept = random.Random(int(seed)), []
-    while (status := fork(f"{folder}/run", draw.uniform(0, whole))) < 0:
+    while (status := fork(f"{folder}/run", draw.uniform(0, whole / 2))) < 0:
         assert status == -signal.SIGKILL
         kept.append(len(list(Path(folder, "run").glob("fit-*"))))
     assert status == 0
@@ -210,6 +210,7 @@ def test_a_run_killed_at_random_instants_goes_on(seed: int, marks: Path, tmp_pat
     )
     assert done.returncode == 0, done.stderr
     kept = [int(each) for each in done.stdout.split()]
+    assert kept  # it was killed at all
     assert kept == sorted(kept)
     assert 12 <= fits_made(marks) <= 12 + len(kept)  # a kill costs the fit that was at work
     whole, found = (
@@ -339,7 +340,7 @@ def test_a_damaged_record_is_fitted_again(place: Any, marks: Path, tmp_path: Pat
     other, path, _ = _records(run)
     content = bytearray(path.read_bytes())
     if isinstance(place, str):
-        contents = {"shorter": content[:-3], "other": other.read_bytes(), "empty": b""}
+        contents = {"shorter": bytes(content[:-3]), "other": other.read_bytes(), "empty": b""}
         path.write_bytes(contents[place])
     else:
         content[int(place * len(content))] ^= 0x55
