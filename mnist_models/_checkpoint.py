@@ -21,7 +21,6 @@ from mnist_models._record import decode, encode
 from mnist_models.exceptions import CheckpointInUseError, ResumeMismatchError
 
 _FORMAT = 2
-_MOST_BYTES = 2**32  # of a record
 _RUN, _LOCK, _HOLDER = "run.json", "lock", "in-use-by"
 
 Identity = dict[str, Any]
@@ -49,9 +48,8 @@ class Checkpoint:
             if not path.is_file():
                 continue
             try:
-                if path.stat().st_size > _MOST_BYTES:
-                    raise ValueError("it is too large")
-                found[str(task)] = decode(path.read_bytes(), task, data, self.run)
+                with path.open("rb") as file:
+                    found[str(task)] = decode(file, task, data, self.run)
             except (ValueError, OSError) as error:
                 warnings.warn(
                     f"{path} is not used: {error}. {task} is fitted again.",

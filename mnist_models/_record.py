@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from math import inf
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ def encode(outcome: Outcome, task: Task, run: str) -> bytes:
     return pack({"run": run, "task": str(task), "fit": asdict(outcome.fit), "words": words}, arrays)
 
 
-def decode(content: bytes, task: Task, data: Data, run: str) -> Outcome:
+def decode(file: BinaryIO, task: Task, data: Data, run: str) -> Outcome:
     """What came of a task, as its record has it.
 
     Raises
@@ -42,7 +42,7 @@ def decode(content: bytes, task: Task, data: Data, run: str) -> Outcome:
     ValueError
         If the record is damaged, of another run or task, or nothing that came of this one.
     """
-    description, arrays = unpack(content)
+    description, arrays = unpack(file)
     try:
         found = description["run"], description["task"]
         _require(found == (run, str(task)), f"a record of this run's {task}")

@@ -24,6 +24,9 @@ ORDER = [
     "_progress",
     "_compiled",
     "_idx",
+    "_download",
+    "_mnist_pins",
+    "_mnist_cache",
     "_mnist",
     "_frames",
     "_pixels",
@@ -69,6 +72,9 @@ ORDER = [
     "_report.curves",
     "_report.calibration",
     "_report.fold_scores",
+    "_plain",
+    "_scores",
+    "_class_figures",
     "_intervals",
     "_findings",
     "_exports",
@@ -98,6 +104,8 @@ ORDER = [
     "_assembly",
     "evaluation",
     "_part_checks",
+    "_model_files",
+    "_inspection",
     "_transformer_parts",
     "_classifier_parts",
     "_forest_parts",
@@ -214,8 +222,8 @@ seeds = random.getstate(), np.random.get_state()[1].tolist()
 environment = dict(os.environ)
 loaded_by_sklearn = set(sys.modules)
 import mnist_models
-heavy = {"tensorflow", "keras", "scikeras", "matplotlib", "pandas", "numba", "pooch", "requests"}
-heavy |= {"PIL"}
+heavy = {"tensorflow", "keras", "scikeras", "matplotlib", "pandas", "numba"}
+heavy |= {"PIL", "platformdirs", "requests"}
 assert not heavy & (set(sys.modules) - loaded_by_sklearn), heavy & set(sys.modules)
 assert "tensorflow" not in sys.modules and "matplotlib" not in sys.modules
 assert (random.getstate(), np.random.get_state()[1].tolist()) == seeds

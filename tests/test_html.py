@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mnist_models import Comparison
+from mnist_models import Comparison, Fit
 from mnist_models._report.scales import make_scale
 from tests.pages import HOSTILE, drawn, expected_rows, inlined, made_up, several, written
 
@@ -108,18 +108,35 @@ def test_a_cell_of_one_percent_is_not_the_shade_of_none(page: str) -> None:
     assert "wrong heat-0" not in shades
 
 
+def test_none_is_marked_best_where_none_has_a_score(tmp_path: Path) -> None:
+    unscored = tuple(Fit(score, 2.0, 0.01, 80, 40) for score in (float("nan"), 0.9, 0.85))
+    found = {name: dataclasses.replace(each, folds=unscored) for name, each in several().items()}
+    page = written(Comparison(found), tmp_path / "report.html")
+    assert "highest mean</span>" not in page
+    assert "nothing can be said of" in page
+
+
 def test_it_ranks_the_models_and_marks_the_best(page: str) -> None:
     comparison = several()
     rows = [text.strip() for attrs, text in _Tree(page).all("th") if attrs.get("scope") == "row"]
     assert rows[:3] == comparison.ranking()
-    assert page.index("badge") < page.index(f'<th scope="row">{comparison.ranking()[1]}')
+    assert page.count("highest mean</span>") == 1
+    assert page.index("highest mean</span>") < page.index(
+        f'<th scope="row">{comparison.ranking()[1]}'
+    )
     best = comparison[comparison.best]
     assert f"{best.cv_scores.mean():.4f}" in page
     low, high, *_ = best.confidence_interval()
     assert f"{best.accuracy:.4f}" in page
     assert f"{low:.4f} \N{EN DASH} {high:.4f}" in page
-    for verdict in comparison.significance().verdicts:
-        assert verdict in html.unescape(page)
+    told = html.unescape(page)
+    headings = [text for _, text in _Tree(page).all("h3")]
+    assert headings == [
+        "Which kind of model reads better, by the folds",
+        "Which of the fitted models reads better, by the test set",
+    ]
+    for sentences in comparison.significance().verdicts.values():
+        assert all(sentence in told for sentence in sentences)
 
 
 def test_what_was_not_measured_is_a_dash_that_says_so(page: str) -> None:

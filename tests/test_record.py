@@ -1,6 +1,7 @@
 """A record gives back what was kept, or it is refused: nothing else, whatever is done to it."""
 
 import copy
+import io
 import json
 from typing import Any
 
@@ -53,7 +54,7 @@ def test_labels_of_any_kind_come_back(labels: NDArray[Any]) -> None:
     outcome = Outcome(_FIT, y[20:], _CHANCES[:, : len(labels)], labels)
     if len(labels) > 3:
         outcome = Outcome(_FIT, y[20:])
-    found = decode(encode(outcome, _TASK, "run"), _TASK, _DATA._replace(y=y), "run")
+    found = decode(io.BytesIO(encode(outcome, _TASK, "run")), _TASK, _DATA._replace(y=y), "run")
     assert _plain(found) == _plain(outcome)
 
 
@@ -61,7 +62,7 @@ def test_a_fit_on_all_rows_without_probabilities() -> None:
     task = _TASK._replace(fold=None, reported=False)
     data = _DATA._replace(test=(np.zeros((10, 2)), _Y[:10]))
     outcome = Outcome(Fit(0.5, 0.0, 0.0, 30, 10), _Y[:10])
-    found = decode(encode(outcome, task, "run"), task, data, "run")
+    found = decode(io.BytesIO(encode(outcome, task, "run")), task, data, "run")
     assert _plain(found) == _plain(outcome)
 
 
@@ -70,7 +71,7 @@ def test_a_fit_on_all_rows_without_probabilities() -> None:
 def test_bytes_changed_lost_or_put_in_are_noticed(place: int, n_lost: int, put: bytes) -> None:
     content = _RECORD[:place] + put + _RECORD[place + n_lost :]
     try:
-        found = decode(content, _TASK, _DATA, "run")
+        found = decode(io.BytesIO(content), _TASK, _DATA, "run")
     except ValueError:
         assert content != _RECORD
     else:
@@ -96,7 +97,7 @@ _ARRAYS = st.builds(
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_what_no_fit_came_to_is_refused(data: st.DataObject) -> None:
-    description, arrays = unpack(_RECORD)
+    description, arrays = unpack(io.BytesIO(_RECORD))
     for _ in range(data.draw(st.integers(1, 2))):
         where = data.draw(st.sampled_from(["arrays", "fit", "words", "all"]))
         if where == "arrays":
@@ -108,7 +109,7 @@ def test_what_no_fit_came_to_is_refused(data: st.DataObject) -> None:
             names = sorted({*description[where], "predictions", "known"})
             description[where][data.draw(st.sampled_from(names))] = data.draw(_JSON)
     try:
-        found = decode(pack(description, arrays), _TASK, _DATA, "run")
+        found = decode(io.BytesIO(pack(description, arrays)), _TASK, _DATA, "run")
     except ValueError:
         return
     json.dumps(found.fit.__dict__)
@@ -151,11 +152,11 @@ _FORGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 @pytest.mark.parametrize("name", _FORGED)
 def test_a_forged_record_is_refused(name: str) -> None:
     changes, other_arrays = _FORGED[name]
-    description, arrays = unpack(_RECORD)
+    description, arrays = unpack(io.BytesIO(_RECORD))
     for key, value in changes.items():
         if isinstance(value, dict):
             description[key] |= copy.deepcopy(value)
         else:
             description[key] = value
     with pytest.raises(ValueError, match="expected"):
-        decode(pack(description, arrays | other_arrays), _TASK, _DATA, "run")
+        decode(io.BytesIO(pack(description, arrays | other_arrays)), _TASK, _DATA, "run")

@@ -73,8 +73,8 @@ class Page:
         Best first.
     source : str
         ``"test"`` or ``"out-of-fold"``.
-    verdicts : sequence of str
-        What can be said of the differences between models.
+    verdicts : dict of str to sequence of str
+        What can be said of the differences between models, under headings.
     provenance : dict of str to str
         Hashes and seed, each under the name it is shown by.
     """
@@ -85,7 +85,7 @@ class Page:
     source: str
     n_rows: int
     n_reported: int
-    verdicts: Sequence[str]
+    verdicts: Mapping[str, Sequence[str]]
     provenance: Mapping[str, str]
     versions: Mapping[str, str]
 

@@ -1,6 +1,8 @@
-"""Tables for terminals and for Markdown."""
+"""Tables for terminals and for Markdown, and how scores, shares and durations are written."""
 
+import math
 from collections.abc import Sequence
+from statistics import fmean, pstdev
 
 Row = Sequence[str]
 
@@ -56,14 +58,54 @@ def confusion_rows(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> li
     ]
 
 
-def seconds(value: float) -> str:
-    """A duration with two digits that mean something.
+def mean_and_std(values: Sequence[float]) -> str:
+    """Those of the folds' scores, or how many folds have none.
 
     Examples
     --------
-    >>> seconds(0.00123), seconds(0.12345), seconds(12.345), seconds(125.0)
-    ('0.0012 s', '0.12 s', '12 s', '125 s')
+    >>> mean_and_std([0.9, 0.8]), mean_and_std([0.9, float("nan")])
+    ('0.8500 ± 0.0500', 'missing in 1 of 2 folds')
     """
-    if value >= 9.5:
-        return f"{value:.0f} s"
-    return f"{value:.2g} s" if value >= 0.001 else f"{value:.0e} s"
+    missing = sum(not math.isfinite(value) for value in values)
+    if missing:
+        return f"missing in {missing} of {len(values)} folds"
+    return f"{fmean(values):.4f} ± {pstdev(values):.4f}"
+
+
+def percent(share: float, decimals: int = 0) -> str:
+    """A share in percent: "100 %" is all, "0 %" none, and what only rounds to these is not so told.
+
+    Parameters
+    ----------
+    share : float
+        From 0 to 1.
+    decimals : int, default=0
+
+    Examples
+    --------
+    >>> percent(0.123), percent(0.002), percent(0.998), percent(1)
+    ('12 %', '<1 %', '>99 %', '100 %')
+    >>> percent(1 / 3, decimals=1), percent(0.9996, decimals=1), percent(0.0, decimals=1)
+    ('33.3 %', '>99.9 %', '0 %')
+    """
+    if share in (0, 1):
+        return f"{100 * share:.0f} %"
+    rounded, step = round(100 * share, decimals), 10**-decimals
+    if rounded == 0:
+        return f"<{step:g} %"
+    return f">{100 - step:g} %" if rounded == 100 else f"{rounded:.{decimals}f} %"
+
+
+def seconds(value: float) -> str:
+    """A duration in the unit that suits it, with two digits that mean something.
+
+    Examples
+    --------
+    >>> seconds(0.0000123), seconds(0.00456), seconds(0.12345), seconds(1.53), seconds(125.0)
+    ('12 µs', '4.6 ms', '123 ms', '1.5 s', '125 s')
+    """
+    unit = "s"
+    for smaller in ("ms", "µs"):
+        if value < 0.9995:  # from there on it reads as 1
+            value, unit = 1000 * value, smaller
+    return f"{value:.0f} {unit}" if value >= 9.5 else f"{value:.1f} {unit}"
