@@ -94,6 +94,7 @@ ORDER = [
     "_places",
     "_dask",
     "_engine",
+    "_record",
     "_checkpoint",
     "_evaluation_input",
     "_preflight_folds",
