@@ -12,8 +12,9 @@ class Step(NamedTuple):
 
     Attributes
     ----------
-    what : {"begun", "epoch", "finished", "kept", "lost"}
-        What happened to the fit: ``"kept"`` is one that the checkpoint had.
+    what : {"begun", "epoch", "retried", "finished", "kept", "lost"}
+        What happened to the fit: ``"kept"`` is one that the checkpoint had, ``"retried"`` one whose
+        worker died, and which is tried again.
     model : str
         Whose it is.
     part : str
@@ -76,9 +77,9 @@ class Teller:
         now, name = perf_counter(), (task.name, task.part)
         if what == "begun":
             self._begun[name] = now
-        elif what != "epoch":
+        elif what not in ("epoch", "retried"):
             self._left[task.name] -= 1
-        if what in ("finished", "lost"):
+        if what in ("finished", "lost") and name in self._begun:
             self._took.setdefault(task.name, []).append(now - self._begun[name])
         done = self._total - self._left.total()
         seconds, left = now - self._began, self._seconds_left(now)

@@ -6,10 +6,11 @@ from functools import partial
 from typing import Any
 
 from mnist_models._checkpoint import Checkpoint
-from mnist_models._engine import Asked, Hearing, Lost, make_fits
+from mnist_models._engine import Asked, make_fits
 from mnist_models._evaluation_input import Folds
 from mnist_models._fitting import Data, Outcome, Scoring, Task
 from mnist_models._progress import Teller
+from mnist_models._schedule import Hearing, Lost
 
 
 def make_tasks(
@@ -39,7 +40,7 @@ def make_all(
         tell("kept", tasks[number])
     numbers = {id(task): number for number, task in enumerate(tasks) if number not in outcomes}
     todo = [tasks[number] for number in numbers.values()]
-    hearing = Hearing(partial(tell, "begun"), partial(tell, "epoch"))
+    hearing = Hearing(*(partial(tell, what) for what in ("begun", "epoch", "retried")))
     # closed at once if something below fails, and with it the workers
     with closing(make_fits(todo, data, asked, hearing)) as made:
         for task, outcome in made:
