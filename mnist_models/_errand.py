@@ -41,7 +41,7 @@ class Brought(NamedTuple):
     """What comes back, pickled: what cannot be read here must not pass for a worker's death."""
 
     content: bytes  # an Outcome, or the error that was raised
-    what: str  # the error's type and message; empty if there was none
+    what: str  # the error's type and message
     traceback: str
     warned: list[tuple[bytes, str, str, int]]
 
@@ -178,26 +178,19 @@ def unpacked(brought: Brought, shown: dict[str, Any]) -> Outcome | Exception:
         An error that cannot be had as what it was is a RuntimeError that tells of it.
     """
     for message, text, filename, lineno in brought.warned:
-        warning = _loaded(message)
-        if not isinstance(warning, Warning):
-            warning = RuntimeWarning(text)
+        warning = _loaded(message, RuntimeWarning(text))
         registry = shown.setdefault(filename, {})
         warnings.warn_explicit(warning, type(warning), filename, lineno, registry=registry)
-    content = _loaded(brought.content)
-    if not brought.what:
-        return content
+    as_text = RuntimeError(f"{brought.what} (told as text, because it cannot be pickled)")
+    content: Outcome | Exception = _loaded(brought.content, as_text)
     if isinstance(content, Exception):
         content.add_note(f"In the worker:\n{brought.traceback}")
-        return content
-    return RuntimeError(
-        f"{brought.what}\n(It is told as text, because it cannot be pickled.) In the worker:\n"
-        f"{brought.traceback}"
-    )
+    return content
 
 
-def _loaded(content: bytes) -> Any:
-    """What was pickled, or the error that it makes."""
+def _loaded(content: bytes, instead: Any) -> Any:
+    """What was pickled, or something instead of it."""
     try:
         return pickle.loads(content)
-    except Exception as error:  # noqa: BLE001 - whatever the __init__ of somebody's class raises
-        return error
+    except Exception:  # noqa: BLE001 - whatever the __init__ of somebody's class raises
+        return instead
