@@ -1,6 +1,5 @@
 """Fits on a Dask cluster, which is an executor that can be sent the rows beforehand."""
 
-import contextlib
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
@@ -29,7 +28,7 @@ class OnDask:
 
     def __init__(self, executor: Executor, n_jobs: int | None, data: Data, folder: Path) -> None:
         self.folder = folder
-        self.topic = f"mnist_models-{uuid.uuid4().hex}"
+        self._topic = f"mnist_models-{uuid.uuid4().hex}"
         self._executor, self._client = executor, client_of(executor)
         self._n_jobs = n_jobs
         self._data = data
@@ -38,12 +37,8 @@ class OnDask:
 
     def n_at_once(self) -> int:
         """As many as the workers have threads now, so that a fit that is handed over begins."""
-        if self._n_jobs is not None:
-            return self._n_jobs
-        try:
-            return max(1, self._n_threads())
-        except OSError:  # the cluster does not answer: the next fit will show it
-            return 1
+        # without any, the next fit will show it
+        return max(1, self._n_threads()) if self._n_jobs is None else self._n_jobs
 
     def submit(self, task: Task, word: Path) -> Future[Any]:
         """Hand a fit over, and before the first one the rows."""
@@ -54,7 +49,7 @@ class OnDask:
         packed = cloudpickle.dumps(errand(task, 1, word))
         submit: Any = self._executor.submit  # which takes more than others do
         # not pure: two fits that look alike are two fits
-        future: Future[Any] = submit(_fit_on_dask, packed, self._rows, self.topic, pure=False)
+        future: Future[Any] = submit(_fit_on_dask, packed, self._rows, self._topic, pure=False)
         return future
 
     def look(self, running: Iterable[Future[Any]]) -> None:
@@ -71,13 +66,24 @@ class OnDask:
         """Take a fit back, if it has not begun."""
         future.cancel()
 
-    def hear(self, event: Any) -> None:
+    def close(self) -> None:
+        """Let the cluster forget the rows, of which no future is left."""
+        if self._rows is not None and self._client.status == "running":
+            self._client.unsubscribe_topic(self._topic)
+        self._rows = None
+
+    def _hear(self, event: Any) -> None:
         """Write down what a worker says of a fit, which may not see the folder."""
         _, (word, done, total) = event
         leave_word(self.folder / word, done, total)
 
     def _n_threads(self) -> int:
-        return sum(self._client.nthreads().values())
+        if self._client.status != "running":
+            return 0
+        try:
+            return sum(self._client.nthreads().values())
+        except OSError:  # the cluster does not answer
+            return 0
 
     def _send(self) -> None:
         """Bring the rows to every worker there is; again, if all that had them have died."""
@@ -89,22 +95,18 @@ class OnDask:
         except TimeoutError as error:
             self._deserted = True
             raise BrokenExecutor("the Dask cluster has no workers") from error
+        self._client.subscribe_topic(self._topic, self._hear)
 
 
 @contextmanager
 def on_dask(executor: Executor, n_jobs: int | None, data: Data) -> Iterator[Place]:
-    """A cluster, heard of; at the end no future of the rows is left, and it forgets them."""
-    client = client_of(executor)
+    """A cluster, heard of while inside."""
     with scratch_folder() as folder:
         place = OnDask(executor, n_jobs, data, folder)
-        if client.status == "running":
-            client.subscribe_topic(place.topic, place.hear)
         try:
             yield place
         finally:
-            # it may have been closed meanwhile
-            with contextlib.suppress(ValueError, OSError):
-                client.unsubscribe_topic(place.topic)
+            place.close()
 
 
 def _fit_on_dask(packed: bytes, data: Data, topic: str) -> Brought:

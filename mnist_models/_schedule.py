@@ -91,6 +91,8 @@ class Schedule:
                 self._place.discard(future)
 
     def _hand_over(self) -> None:
+        if not (self._waiting or self._again):
+            return
         n_at_once = self._place.n_at_once()
         while self._waiting and len(self._running) < n_at_once:
             self._submit(self._waiting.popleft(), is_second=False)

@@ -26,6 +26,8 @@ from .test_engine import Prober, same_results
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    # what Prober asks joblib, it is told by this
+    pytest.mark.filterwarnings("ignore:Inside a Dask worker:UserWarning"),
 ]
 
 

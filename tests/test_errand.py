@@ -1,4 +1,4 @@
-"""What a fit takes along to another process, and what it brings back: settings, warnings, errors."""
+"""What a fit takes along to another process, and brings back: settings, warnings, errors."""
 
 import multiprocessing
 import os
