@@ -91,6 +91,22 @@ def test_a_network_is_the_same_where_tensorflow_has_as_many_threads(tmp_path: Pa
     assert (done.stdout, done.returncode) == ("same\n", 0), done.stderr
 
 
+def _resident_megabytes(model: Any, X: Any, y: Any) -> float:
+    """A scorer: the memory of the process that the fit was made in."""
+    pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_many_networks_do_not_fill_a_worker(digits: Split) -> None:
+    """What TensorFlow compiles, it never gives back: 10 MB for a fit, were it compiled anew."""
+    X, _, y, _ = digits
+    network = quick_model("network", epochs=2)
+    found = evaluate(network, X, y, cv=40, timeout=600, scoring=_resident_megabytes)
+    assert found.cv_scores[-1] - found.cv_scores[9] < 30 * 4
+
+
 def _nobody_is_left(marks: Path) -> None:
     """No process that made a fit lives on."""
     deadline = time.monotonic() + 10  # its end is seen to, not waited for
