@@ -201,8 +201,8 @@ def _told(error: Any) -> str:
         return "it ran out of memory"
     if isinstance(error, SystemExit):
         return f"it ended its worker by exit({error.code!r})"
-    words = " ".join(str(error).split())
-    return f"its worker died, perhaps for want of memory ({type(error).__name__}: {words[:400]})"
+    words = " ".join(f"{type(error).__name__}: {error}".split())[:400].rstrip(":")
+    return f"its worker died, perhaps for want of memory ({words})"
 
 
 @contextmanager
