@@ -6,10 +6,11 @@ from functools import partial
 from typing import Any
 
 from mnist_models._checkpoint import Checkpoint
-from mnist_models._engine import Asked, Hearing, Lost, make_fits
+from mnist_models._engine import Asked, make_fits
 from mnist_models._evaluation_input import Folds
 from mnist_models._fitting import Data, Outcome, Scoring, Task
 from mnist_models._progress import Teller
+from mnist_models._schedule import Hearing, Lost
 
 
 def make_tasks(
@@ -39,7 +40,7 @@ def make_all(
         if str(task) in outcomes:
             tell("kept", task)
     todo = [task for task in tasks if str(task) not in outcomes]
-    hearing = Hearing(partial(tell, "begun"), partial(tell, "epoch"))
+    hearing = Hearing(*(partial(tell, what) for what in ("begun", "epoch", "retried")))
     # closed at once if something below fails, and with it the workers
     with closing(make_fits(todo, data, asked, hearing)) as made:
         for task, outcome in made:

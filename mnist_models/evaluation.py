@@ -69,13 +69,14 @@ def evaluate(
         Shuffles the folds. It does not seed the model, which has its own.
     n_jobs : int, default=None
         Fits at a time, each in a process of its own that has its share of the cores; None is 1,
-        here, and -1 as many as there are cores. With ``executor``: how many are given to it at a
-        time; None: all.
+        here, and -1 as many as there are cores, which is the most there can be. With ``executor``:
+        how many are given to it at a time; None: all that it can make.
     executor : concurrent.futures.Executor, default=None
         What makes the fits, each with one thread: a pool of threads or processes, or
         ``client.get_executor()`` of a Dask cluster.
     timeout : float, default=None
-        Seconds that a fit may take, from when its worker has it; one that takes longer is lost.
+        Seconds that a fit may take, from when it begins; one that takes longer is lost. With
+        ``n_jobs=None``, fits are then made in one worker process, which can be ended.
     checkpoint : str or path-like, default=None
         A folder where every finished fit is kept. The same call, after whatever ended the first,
         goes on from there and comes to the same result.
