@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.digits import training_digits
 from benchmarks.measure import Row, alternate, in_a_fresh_process
-from mnist_models import _mnist, fetch_mnist
+from mnist_models import _mnist_cache, fetch_mnist
 from mnist_models.exceptions import DatasetUnavailableError
 
 
@@ -27,7 +27,9 @@ def rows(quick: bool) -> Iterator[Row]:
         fetch_mnist(download_if_missing=False)
     except DatasetUnavailableError:
         return
-    packed = gzip.compress((_mnist.user_cache() / "mnist-images.npy").read_bytes(), compresslevel=6)
+    packed = gzip.compress(
+        (_mnist_cache.user_cache() / "mnist-images.npy").read_bytes(), compresslevel=6
+    )
     yield alternate(
         "open MNIST again (v. unpacking its images from gzip, as fetch_openml keeps them)",
         lambda: fetch_mnist(download_if_missing=False),

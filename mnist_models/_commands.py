@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from mnist_models import _mnist
+from mnist_models import _mnist, _mnist_cache
 from mnist_models._files import atomic_writer
+from mnist_models._inspection import inspect_model
 from mnist_models._keras import load_keras
 from mnist_models._keras_networks import Conv
+from mnist_models._mnist_pins import FILES
 from mnist_models._pixels import read_pixels
 from mnist_models.comparison import Comparison
 from mnist_models.datasets import ImageDataset, fetch_mnist, load_idx, load_sample_digits
@@ -54,7 +56,7 @@ def run_reproduce(options: Namespace) -> int:
 def run_fetch(options: Namespace) -> int:
     """Bring MNIST into the cache."""
     mnist = fetch_mnist(data_home=options.data_home)
-    cache = _mnist.user_cache()
+    cache = _mnist_cache.user_cache()
     kept = "kept" if isinstance(mnist.data, np.memmap) else "not kept, for it cannot be written,"
     print(f"{mnist!r}, {kept} in {cache}")
     return 0
@@ -94,6 +96,13 @@ def run_predict(options: Namespace) -> int:
     return 0
 
 
+def run_inspect(options: Namespace) -> int:
+    """Print what a model file holds."""
+    for line in inspect_model(options.model):
+        print(line)
+    return 0
+
+
 def run_version(options: Namespace) -> int:
     """Print the versions that a result depends on."""
     names = ["mnist-models", "numpy", "scikit-learn", "tensorflow", "keras"]
@@ -115,12 +124,12 @@ def load_data(name: str) -> ImageDataset:
         return fetch_mnist()
     folder = Path(name)
     train_images, train_labels, test_images, test_labels = (
-        _mnist.find_file(folder, pinned.name) for pinned in _mnist.FILES
+        _mnist.find_file(folder, pinned.name) for pinned in FILES
     )
     if not (train_images.is_file() and train_labels.is_file()):
         raise ValueError(
-            f"--data must be 'sample', 'mnist' or a folder that holds {_mnist.FILES[0].name} and "
-            f"{_mnist.FILES[1].name}, plain or .gz. Got {name!r} instead."
+            f"--data must be 'sample', 'mnist' or a folder that holds {FILES[0].name} and "
+            f"{FILES[1].name}, plain or .gz. Got {name!r} instead."
         )
     train = load_idx(train_images, train_labels)
     if not test_images.is_file():

@@ -2,31 +2,62 @@
 
 The container is safetensors: a length, a JSON header, the bytes of the arrays. The description
 stands in the header's metadata, with a SHA-256 over all of it, which tells damage, not malice.
+
+Files are read here and not by the library that packs them, which takes more memory and cannot say
+which array it stumbled on. Nothing is allocated before the header agrees with the file's size.
 """
 
 import hashlib
 import json
+import math
+import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 
 _MOST_HEADER_BYTES = 16 * 2**20
+_MOST_BYTES = 2**33
+
+# The format's names of the types that arrays here have; its other types NumPy does not know.
+_DTYPES = {
+    f"{letter}{8 * size}": np.dtype(f"<{kind}{size}")
+    for letter, kind, sizes in (
+        ("F", "f", (2, 4, 8)),
+        ("I", "i", (1, 2, 4, 8)),
+        ("U", "u", (1, 2, 4, 8)),
+    )
+    for size in sizes
+} | {"BOOL": np.dtype(np.bool_)}
+
+
+class _Extent(NamedTuple):
+    """Where in the file an array lies, from the end of the header on, and what it is."""
+
+    begin: int
+    end: int
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
 
 
 def pack(description: Any, arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """The content of a file with these arrays and this description, which must suit JSON."""
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    contiguous = {
+        name: np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        for name, array in arrays.items()
+    }
     text = json.dumps(description)
     metadata = {"mnist_models": text, "sha256": _fingerprint(text, contiguous)}
     return bytes(safetensors.numpy.save(contiguous, metadata))
 
 
-def unpack(content: bytes) -> tuple[Any, dict[str, NDArray[Any]]]:
-    """The description and the arrays of a file, once its checksum has been found right.
+def unpack(file: BinaryIO) -> tuple[Any, dict[str, NDArray[Any]]]:
+    """The description and the arrays of an open file, once its checksum has been found right.
+
+    The arrays are read-only views of one block of memory.
 
     Raises
     ------
@@ -35,29 +66,100 @@ def unpack(content: bytes) -> tuple[Any, dict[str, NDArray[Any]]]:
 
     Examples
     --------
+    >>> import io
     >>> content = pack({"digit": 4}, {"pixels": np.zeros(3)})
-    >>> unpack(content)
+    >>> unpack(io.BytesIO(content))
     ({'digit': 4}, {'pixels': array([0., 0., 0.])})
-    >>> unpack(content[:-1])
+    >>> unpack(io.BytesIO(content[:-1]))
     Traceback (most recent call last):
     ...
-    ValueError: expected sound safetensors data, found ...
+    ValueError: expected 24 bytes of arrays, found 23: the file was cut, or written to
     """
-    size = int.from_bytes(content[:8], "little")
-    if not 2 <= size <= min(_MOST_HEADER_BYTES, len(content) - 8) or content[8:9] != b"{":
-        raise ValueError("expected a safetensors header, found something else")
-    try:
-        header = json.loads(content[8 : 8 + size])
-        arrays = safetensors.numpy.load(content)
-    except (SafetensorError, ValueError, RecursionError) as error:
-        raise ValueError(f"expected sound safetensors data, found {error}") from error
-    metadata = header.get("__metadata__", {})
-    text = metadata.get("mnist_models", "")
-    if not text:
-        raise ValueError("expected a description of mnist_models, found none")
-    if metadata.get("sha256") != _fingerprint(text, arrays):
+    header, n_bytes = _read_header(file)
+    metadata = header.pop("__metadata__", None)
+    text, checksum = _strings(metadata, "mnist_models", "sha256")
+    extents = sorted(_extent(name, told) for name, told in header.items())
+    _check_extents(extents, n_bytes)
+    content = file.read(n_bytes)
+    arrays = {
+        each.name: np.ndarray(each.shape, each.dtype, buffer=content, offset=each.begin)
+        for each in extents
+    }
+    if checksum != _fingerprint(text, arrays):
         raise ValueError("expected the content its SHA-256 tells of, found another: damaged")
-    return json.loads(text), arrays
+    for name, array in arrays.items():
+        if array.dtype == bool and (array.view(np.uint8) > 1).any():
+            raise ValueError(f"expected truth values in array {name!r}, found other bytes")
+    return _parse(text, "a description"), arrays
+
+
+def _read_header(file: BinaryIO) -> tuple[dict[str, Any], int]:
+    """The header, and how many bytes are behind it."""
+    file_bytes = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if file_bytes > _MOST_BYTES:
+        raise ValueError(f"expected at most {_MOST_BYTES} bytes, found {file_bytes}")
+    size = int.from_bytes(file.read(8), "little")
+    if not 2 <= size <= min(_MOST_HEADER_BYTES, file_bytes - 8):
+        raise ValueError("expected a safetensors header, found something else")
+    header = _parse(file.read(size), "a safetensors header")
+    if not isinstance(header, dict):
+        raise ValueError(f"expected a safetensors header, found a {type(header).__name__}")
+    return header, file_bytes - 8 - size
+
+
+def _parse(text: str | bytes, what: str) -> Any:
+    """What the JSON says; a key that is there twice would mean one thing here, another there."""
+    try:
+        return json.loads(text, object_pairs_hook=_no_key_twice)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"expected {what} in JSON, found {error}") from error
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"a key twice among {sorted(found)}")
+    return found
+
+
+def _strings(metadata: Any, *names: str) -> list[str]:
+    if not isinstance(metadata, dict) or metadata.keys() != set(names):
+        raise ValueError("expected a description of mnist_models, found none")
+    values = list(map(metadata.__getitem__, names))
+    if not all(isinstance(value, str) for value in values):
+        raise ValueError("expected a description of mnist_models, found something else")
+    return values
+
+
+def _extent(name: str, told: Any) -> _Extent:
+    """What the header tells of one array, if it makes sense."""
+    try:
+        dtype, shape, (begin, end) = told["dtype"], told["shape"], told["data_offsets"]
+        whole = all(type(each) is int and each >= 0 for each in (*shape, begin, end))
+        size = math.prod(shape) * _DTYPES[dtype].itemsize
+    except (LookupError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"expected array {name!r} to have type, shape and place: {told}"
+        ) from error
+    if not whole or len(shape) > 32 or size != end - begin or max(shape, default=0) >= 2**63:
+        raise ValueError(f"expected array {name!r} to fill its place, found {told}")
+    return _Extent(begin, end, name, _DTYPES[dtype], tuple(shape))
+
+
+def _check_extents(extents: list[_Extent], n_bytes: int) -> None:
+    """Arrays lie one behind another, from the first byte to the last."""
+    end = 0
+    for each in extents:
+        if each.begin != end:
+            raise ValueError(
+                f"expected array {each.name!r} at byte {end}, found it at {each.begin}"
+            )
+        end = each.end
+    if end != n_bytes:
+        raise ValueError(
+            f"expected {end} bytes of arrays, found {n_bytes}: the file was cut, or written to"
+        )
 
 
 def _fingerprint(text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
@@ -65,5 +167,5 @@ def _fingerprint(text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
     content = hashlib.sha256(text.encode())
     for name, array in sorted(arrays.items()):
         content.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        content.update(array.tobytes())
+        content.update(array.data)
     return content.hexdigest()

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,15 +86,15 @@ def _metrics(found: Findings) -> Iterator[tuple[str, float]]:
     yield from _ends(f"{source}_accuracy", found.confidence_interval())
     for name in ("fit_seconds", "predict_seconds"):
         yield name, getattr(found, name)
-    last = asdict(found.test or found.folds[-1])
     for name in ("model_bytes", "peak_bytes"):
-        if last[name] is not None:
-            yield name, float(last[name])
-    report = found.classification_report(output_dict=True)
-    labels = [str(label) for label in found.classes]
-    for label, name in zip([*labels, "macro avg"], _unique([*labels, "macro_avg"]), strict=True):
-        for score in ("precision", "recall", "f1-score"):
-            yield f"{score}/{name}", float(report[label][score])
+        size = getattr(found, name)
+        if size is not None:
+            yield name, float(size)
+    figures = [*found.class_figures, found.average_figures[0]._replace(name="macro_avg")]
+    for name, each in zip(_unique(each.name for each in figures), figures, strict=True):
+        yield f"precision/{name}", each.precision
+        yield f"recall/{name}", each.recall
+        yield f"f1-score/{name}", each.f1
 
 
 def _ends(name: str, interval: Any) -> Iterator[tuple[str, float]]:

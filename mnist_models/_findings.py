@@ -1,6 +1,5 @@
 """What one evaluation found: the data, and the numbers that follow from it."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import classification_report, confusion_matrix
 
+from mnist_models._class_figures import ClassFigures, average_figures, class_figures
 from mnist_models._intervals import (
-    ANY,
-    SHARE,
     ConfidenceInterval,
     corrected_error,
     t_interval,
     wilson_interval,
 )
+from mnist_models._scores import SHARE, Bounds, is_share, score_bounds
 
-# scores that are shares of rows, or means of such: from 0 to 1, and told in percent
-_IS_SHARE = re.compile(r"((balanced_|top_k_)?accuracy|(precision|recall|f1|jaccard)(_\w+)?)$")
+# what scikit-learn's report as a dict calls its averages, overwriting classes of those names
+_AVERAGES = ("accuracy", "macro avg", "weighted avg")
 
 _LABELS = ("classes", "y", "out_of_fold", "y_test", "test_predictions")
 
@@ -45,7 +44,8 @@ class Fit:
         Size of the fitted model, pickled; None where it cannot be.
     peak_bytes : int or None
         The most memory that the process held while fitting and predicting, over what it held
-        before; None where the system does not tell (it does on Linux).
+        before; None where the system does not tell (it does on Linux), and of fits that shared a
+        process.
     """
 
     score: float
@@ -134,8 +134,12 @@ class Findings:
     @property
     def is_share(self) -> bool:
         """Whether the score is a share, from 0 to 1, so that differences are percentage points."""
-        within = np.all((self.cv_scores >= 0) & (self.cv_scores <= 1))
-        return bool(_IS_SHARE.match(self.scoring) and within)
+        return is_share(self.scoring, self.cv_scores)
+
+    @property
+    def score_bounds(self) -> Bounds:
+        """The least and the greatest value of the score; infinite where none is known."""
+        return score_bounds(self.scoring, self.cv_scores)
 
     def confidence_interval(self, level: float = 0.95) -> ConfidenceInterval:
         """How far :attr:`accuracy` may be from that on all such digits.
@@ -207,8 +211,7 @@ class Findings:
         2003, section 4.
         """
         mean = float(self.cv_scores.mean())
-        bounds = SHARE if self.is_share else ANY
-        return t_interval(mean, self._cv_error(), len(self.folds), level, bounds)
+        return t_interval(mean, self._cv_error(), len(self.folds), level, self.score_bounds)
 
     def _cv_error(self) -> float:
         return corrected_error(self.cv_scores, *fold_sizes(self.folds))
@@ -235,8 +238,22 @@ class Findings:
         """The fits that the report speaks of: the one on all of X, or else the folds'."""
         return self.folds if self.test is None else (self.test,)
 
+    @property
+    def model_bytes(self) -> int | None:
+        """Size of the model fitted on all of X, or else the folds' median; None if not measured."""
+        return self._size("model_bytes")
+
+    @property
+    def peak_bytes(self) -> int | None:
+        """Peak memory of that fit, or else the folds' median; None if not measured."""
+        return self._size("peak_bytes")
+
     def _final(self, name: str) -> float:
         return float(np.median([getattr(fit, name) for fit in self.reported_fits]))
+
+    def _size(self, name: str) -> int | None:
+        measured = all(getattr(fit, name) is not None for fit in self.reported_fits)
+        return round(self._final(name)) if measured else None
 
     @property
     def confidence(self) -> NDArray[np.float32] | None:
@@ -251,6 +268,19 @@ class Findings:
         """Counts of shape (n_classes, n_classes): true classes in rows, predicted in columns."""
         return _read_only(confusion_matrix(self.y_true, self.y_pred, labels=self.classes))
 
+    @cached_property
+    def class_figures(self) -> tuple[ClassFigures, ...]:
+        """Precision, recall, F1 and support of every class, in the order of ``classes``.
+
+        The numbers of :meth:`classification_report`, in which no label can stand for an average.
+        """
+        return class_figures(self.y_true, self.y_pred, self.classes)
+
+    @cached_property
+    def average_figures(self) -> tuple[ClassFigures, ClassFigures]:
+        """The same on average over the classes: each alike, then each by its support."""
+        return average_figures(self.class_figures)
+
     def classification_report(self, output_dict: bool = False) -> Any:
         """Precision, recall, F1 and support of every class, as scikit-learn reports them.
 
@@ -263,7 +293,18 @@ class Findings:
         -------
         str, or dict of str to dict
             A class never predicted has precision 0.
+
+        Raises
+        ------
+        ValueError
+            If a class has the name of an average, which would overwrite it in the dict.
         """
+        taken = [name for name in map(str, self.classes) if name in _AVERAGES]
+        if output_dict and taken:
+            raise ValueError(
+                f"output_dict=True has averages under the names {_AVERAGES}, and so no place for "
+                f"classes that are called {taken}. Take class_figures and average_figures instead."
+            )
         return classification_report(
             self.y_true,
             self.y_pred,

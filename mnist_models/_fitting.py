@@ -99,7 +99,7 @@ def _ask(model: Any, task: Task, X: Any, y: Labels, X_test: Any, y_test: Labels)
         n_train=len(y),
         n_predicted=len(y_test),
         history=history,
-        best_epoch=getattr(final_estimator(model), "best_epoch_", None) if history else None,
+        best_epoch=_best_epoch(final_estimator(model)) if history else None,
         model_bytes=pickled_bytes(model),
         peak_bytes=memory.rise,
     )
@@ -123,6 +123,12 @@ def _history(model: Any) -> dict[str, list[float]] | None:
     if not (lists and all(isinstance(x, int | float) for each in history.values() for x in each)):
         return None
     return history
+
+
+def _best_epoch(model: Any) -> int | None:
+    """The same of its best epoch."""
+    best = getattr(model, "best_epoch_", None)
+    return int(best) if isinstance(best, int | np.integer) else None
 
 
 def _divide(data: Data, fold: tuple[Rows, Rows] | None) -> tuple[Any, Labels, Any, Labels]:

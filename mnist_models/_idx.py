@@ -6,14 +6,14 @@ code 0x08, unsigned bytes. The format is described at the foot of the MNIST page
 and Burges, http://yann.lecun.com/exdb/mnist/).
 
 Nothing is allocated on the word of a header alone: the size it declares must first agree with the
-size of the file (for gzip, with the most that so many compressed bytes can hold).
+size of the file (for gzip, with the most that so many compressed bytes may hold).
 """
 
 import math
 import zlib
 from os import PathLike
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,11 @@ from mnist_models.exceptions import DatasetFormatError
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08
-# DEFLATE cannot do better than 1032 bytes out for one byte in (zlib's own technical notes).
-_MOST_BYTES_PER_COMPRESSED_BYTE = 1032
+# DEFLATE makes up to 1032 bytes of one (zlib's technical notes), handwriting about 5. Beyond the
+# first 64 MB, which may be as blank as they like, more than 100 is taken for a bomb.
+_MOST_BYTES_PER_COMPRESSED_BYTE = 100
+_MOST_BLANK_BYTES = 2**26
+_BLOCK_BYTES = 2**18
 
 
 def idx_header(shape: tuple[int, ...]) -> bytes:
@@ -59,88 +62,104 @@ def read_idx(path: str | PathLike[str], *, ndim: int) -> NDArray[np.uint8]:
     OSError
         If the file cannot be read.
     """
-    path = Path(path)
-    raw = path.read_bytes()
-    content = _GzipContent(path, raw) if raw.startswith(_GZIP_MAGIC) else _PlainContent(path, raw)
-    shape = _read_header(path, content, ndim)
-    offset, size = 4 + 4 * ndim, math.prod(shape)
-    if size > content.most_left():
-        most = content.most_left()
-        _fail(path, 4, f"at most {most} values, all that this file can hold", f"shape {shape}")
-    values = content.take(size)
-    if len(values) < size:
-        _fail(path, offset + len(values), f"{size} values of shape {shape}", "the end of the file")
+    with Path(path).open("rb") as file:
+        return parse_idx(file, str(path), ndim=ndim)
+
+
+def parse_idx(file: BinaryIO, name: str, *, ndim: int) -> NDArray[np.uint8]:
+    """As :func:`read_idx`, of an open file that can be sought; errors call it ``name``."""
+    is_gzip = file.read(2) == _GZIP_MAGIC
+    file.seek(0)
+    content = _GzipContent(file, name) if is_gzip else _PlainContent(file, name)
+    shape = _read_header(content, ndim)
+    size, most = math.prod(shape), content.most_left()
+    # NumPy has no array of no values with sides like these
+    if size > most or math.prod(max(length, 1) for length in shape) >= 2**63:
+        content.fail(4, f"at most {most} values, all that this file may hold", f"shape {shape}")
+    values = np.empty(size, dtype=np.uint8)
+    for start in range(0, size, _BLOCK_BYTES):
+        block = content.take(min(_BLOCK_BYTES, size - start))
+        values[start : start + len(block)] = np.frombuffer(block, dtype=np.uint8)
+    if content.offset < 4 + 4 * ndim + size:
+        content.fail(content.offset, f"{size} values of shape {shape}", "the end of the file")
     if content.take(1):
-        _fail(path, offset + size, f"the end after shape {shape}", "surplus bytes")
-    content.check_end(offset + size)
-    return np.frombuffer(values, dtype=np.uint8).reshape(shape)
+        content.fail(content.offset - 1, f"the end after shape {shape}", "surplus bytes")
+    content.check_end()
+    values.flags.writeable = False
+    return values.reshape(shape)
 
 
-def _read_header(path: Path, content: "_PlainContent", ndim: int) -> tuple[int, ...]:
+def _read_header(content: "_PlainContent", ndim: int) -> tuple[int, ...]:
     header = content.take(4 + 4 * ndim)
     magic = idx_header((0,) * ndim)[:4]
     if header[:4] != magic:
         found = header[:4].hex() or "nothing"
-        _fail(path, 0, f"{magic.hex()} (unsigned bytes, {ndim} dimensions)", found)
+        content.fail(0, f"{magic.hex()} (unsigned bytes, {ndim} dimensions)", found)
     if len(header) < 4 + 4 * ndim:
-        _fail(path, len(header), f"{ndim} lengths of 4 bytes each", "the end of the file")
+        content.fail(len(header), f"{ndim} lengths of 4 bytes each", "the end of the file")
     return tuple(int(length) for length in np.frombuffer(header, dtype=">u4", offset=4))
 
 
 class _PlainContent:
-    """The bytes of a plain file, taken from the front."""
+    """The content of a plain file, taken from the front; ``offset`` bytes were."""
 
-    def __init__(self, path: Path, raw: bytes) -> None:
-        self._path = path
-        self._raw = memoryview(raw)
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file = file
+        self._name = name
+        self._file_bytes = file.seek(0, 2)
+        self.offset = 0
+        file.seek(0)
 
     def take(self, size: int) -> bytes:
         """The next ``size`` bytes, or fewer where the content ends before."""
-        taken, self._raw = self._raw[:size], self._raw[size:]
-        return bytes(taken)
+        taken = self._take(size)
+        self.offset += len(taken)
+        return taken
+
+    def _take(self, size: int) -> bytes:
+        return self._file.read(size)
 
     def most_left(self) -> int:
         """An upper bound of the bytes still to be taken."""
-        return len(self._raw)
+        return self._file_bytes - self.offset
 
-    def check_end(self, offset: int) -> None:
+    def check_end(self) -> None:
         """Raise unless the file ends soundly where its content does. A plain file always does."""
+
+    def fail(self, offset: int, expected: str, found: str) -> NoReturn:
+        """Raise DatasetFormatError of what was found ``offset`` bytes from the content's start."""
+        raise DatasetFormatError(
+            f"{self._name} is not a sound IDX file: at byte {offset} of its content expected "
+            f"{expected}, found {found}. Fetch the file again, or convert yours to IDX of unsigned "
+            "bytes."
+        )
 
 
 class _GzipContent(_PlainContent):
     """The content of a gzip file of one member, decompressed no further than it is asked for."""
 
-    def __init__(self, path: Path, raw: bytes) -> None:
-        super().__init__(path, raw)
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        super().__init__(file, name)
         self._inflate = zlib.decompressobj(wbits=31)  # 31: with gzip's header and checksum
-        self._offset = 0
 
-    def take(self, size: int) -> bytes:
-        if size == 0:  # which zlib would read as "without limit"
-            return b""
-        try:
-            taken = self._inflate.decompress(self._raw, size)
-        except zlib.error as error:
-            _fail(self._path, self._offset, "sound gzip data", str(error))
-        self._raw = memoryview(self._inflate.unconsumed_tail)
-        self._offset += len(taken)
-        return taken
+    def _take(self, size: int) -> bytes:
+        taken = bytearray()
+        while len(taken) < size and not self._inflate.eof:
+            packed = self._inflate.unconsumed_tail or self._file.read(_BLOCK_BYTES)
+            try:
+                unpacked = self._inflate.decompress(packed, size - len(taken))
+            except zlib.error as error:
+                self.fail(self.offset + len(taken), "sound gzip data", str(error))
+            if not packed and not unpacked:  # zlib may hold a little back that it has read already
+                break
+            taken += unpacked
+        return bytes(taken)
 
     def most_left(self) -> int:
-        # zlib may hold a little output back that it has read already: hence the one byte more
-        return (len(self._raw) + 1) * _MOST_BYTES_PER_COMPRESSED_BYTE
+        return max(self._file_bytes * _MOST_BYTES_PER_COMPRESSED_BYTE, _MOST_BLANK_BYTES)
 
-    def check_end(self, offset: int) -> None:
+    def check_end(self) -> None:
         if not self._inflate.eof:
-            _fail(self._path, offset, "gzip's closing checksum", "the end of the file")
-        if surplus := len(self._inflate.unused_data):
-            _fail(
-                self._path, offset, "the end of the file", f"{surplus} bytes behind the gzip data"
-            )
-
-
-def _fail(path: Path, offset: int, expected: str, found: str) -> NoReturn:
-    raise DatasetFormatError(
-        f"{path} is not a sound IDX file: at byte {offset} of its content expected {expected}, "
-        f"found {found}. Fetch the file again, or convert yours to IDX of unsigned bytes."
-    )
+            self.fail(self.offset, "gzip's closing checksum", "the end of the file")
+        if self._inflate.unused_data or self._file.read(1):
+            self.fail(self.offset, "the end of the file", "bytes behind the gzip data")

@@ -6,9 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-Bounds = tuple[float, float]
-SHARE: Bounds = (0.0, 1.0)
-ANY: Bounds = (-np.inf, np.inf)
+from mnist_models._scores import ANY, SHARE, Bounds
 
 
 class ConfidenceInterval(NamedTuple):

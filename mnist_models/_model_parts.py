@@ -24,7 +24,7 @@ from mnist_models._classifier_parts import (
     encode_network,
 )
 from mnist_models._forest_parts import decode_forest, encode_forest
-from mnist_models._part_checks import Arrays, count, plain, require
+from mnist_models._part_checks import Arrays, Told, count, plain, require, require_all_read, unplain
 from mnist_models._transformer_parts import (
     decode_deskew,
     decode_hog,
@@ -117,7 +117,7 @@ def encode(estimator: Any, depth: int = 0) -> Part:
     raise TypeError(
         f"model must be one of {known}, or a Pipeline of these. Got "
         f"{type(estimator).__module__}.{type(estimator).__qualname__} instead; "
-        "of a search, save its best_estimator_."
+        "a search has a best model only with refit=True."
     )
 
 
@@ -133,17 +133,18 @@ def decode(part: Part, depth: int = 0) -> tuple[Any, int | None]:
         return _decode_pipeline(part, depth)
     known = [*_KINDS, "pipeline"]
     require(part.kind in _KINDS, f"an estimator of kind {part.kind!r}", f"one of {known}")
-    kind, settings = _KINDS[part.kind], part.settings
+    kind, settings = _KINDS[part.kind], Told(part.settings)
     estimator = kind.estimator()
     _decode_params(estimator, settings["params"])
     estimator.n_features_in_ = count(settings["n_features"], "n_features")
     layouts = settings["layouts"]
-    arrays = {
-        name: _laid_out(array, layouts[name]) if name in layouts else array
+    arrays = Told(
+        (name, _laid_out(array, layouts[name]) if name in layouts else array)
         for name, array in part.arrays.items()
-    }
+    )
     width = kind.decode(estimator, settings, arrays)
     _decode_names_and_output(estimator, settings)
+    require_all_read(part.kind, settings, arrays)
     return estimator, width
 
 
@@ -158,7 +159,10 @@ def _common_settings(estimator: Any, arrays: Arrays) -> dict[str, Any]:
     names = getattr(estimator, "feature_names_in_", None)
     return {
         "params": {
-            name: plain(name, value) for name, value in params.items() if name not in _NOT_KEPT
+            name: plain(name, value)
+            for name, value in params.items()
+            # "deprecated" is how scikit-learn says that nobody set it, until it is there no more
+            if name not in _NOT_KEPT and not (isinstance(value, str) and value == "deprecated")
         },
         "n_features": count(int(estimator.n_features_in_), "n_features"),
         "feature_names": None if names is None else list(names),
@@ -184,7 +188,7 @@ def _decode_params(estimator: Any, params: dict[str, Any]) -> None:
     known = set(estimator.get_params()) - set(_NOT_KEPT)
     require(set(params) <= known, f"parameters {sorted(params)}", f"some of {sorted(known)}")
     for name, value in params.items():
-        setattr(estimator, name, tuple(value) if isinstance(value, list) else value)
+        setattr(estimator, name, unplain(name, value))
     if hasattr(estimator, "_parameter_constraints"):  # scikit-learn's; ours are checked by kind
         estimator._validate_params()
 
@@ -220,8 +224,9 @@ def _decode_pipeline(part: Part, depth: int) -> tuple[Pipeline, int | None]:
     steps: list[tuple[str, Any]] = []
     width: int | None = None
     arrays = _arrays_of_steps(part.arrays)
-    for number, step in enumerate(part.settings["steps"]):
-        each = Part(step["kind"], step["settings"], arrays[str(number)])
+    settings = Told(part.settings)
+    for number, step in enumerate(map(Told, settings["steps"])):
+        each = Part(step["kind"], step["settings"], arrays.pop(str(number), {}))
         estimator, n_out = decode(each, depth + 1)
         if steps:
             before, n_in = type(steps[-1][1]).__name__, estimator.n_features_in_
@@ -230,8 +235,10 @@ def _decode_pipeline(part: Part, depth: int) -> tuple[Pipeline, int | None]:
                 n_in == width, f"a step for {n_in}", f"one for the {width} features of {before}"
             )
         steps.append((step["name"], estimator))
+        require_all_read(f"step {number} of a pipeline", step)
         width = n_out
     require(len(steps) > 0, "a pipeline without steps", "one step or more")
+    require_all_read("pipeline", settings, Told(arrays))
     names = [name for name, _ in steps]
     require(all(type(name) is str for name in names), f"steps named {names}", "strings for names")
     pipeline = Pipeline(steps)

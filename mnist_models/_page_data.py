@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix
 
 from mnist_models._files import atomic_writer
 from mnist_models._findings import Findings
 from mnist_models._intervals import ConfidenceInterval
-from mnist_models._page_images import Images
 from mnist_models._report.html import render
-from mnist_models._report.page import ClassFigures, Digits, History, ModelShown, Page
+from mnist_models._report.page import Digits, History, ModelShown, Page
+from mnist_models._reported_images import Images
 
 # What is packed, or left out, together: so many digits, or fewer where they are large.
 _BLOCK_ROWS, _BLOCK_PIXELS = 1024, 2**20
@@ -23,7 +23,7 @@ def write_page(
     path: str | PathLike[str],
     evaluations: Mapping[str, Findings],
     images: Any = None,
-    verdicts: Sequence[str] = (),
+    verdicts: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Write the page on one model, or on several that were evaluated on the same rows and folds.
 
@@ -35,8 +35,9 @@ def write_page(
         Best first.
     images : array-like, default=None
         Pixels of the rows reported on.
-    verdicts : sequence of str, default=()
-        What can be said of the differences between the models.
+    verdicts : dict of str to sequence of str, default=None
+        What can be said of the differences between the models, under headings; first of the two
+        that lead.
 
     Raises
     ------
@@ -48,7 +49,7 @@ def write_page(
     n_reported = len(first.y_true)
     pictures = None if images is None else Images(images, n_reported, first.test is not None)
     classes = np.unique(np.concatenate([each.classes for each in found]))
-    page = _page(evaluations, classes, verdicts)
+    page = _page(evaluations, classes, verdicts or {})
     blocks = _blocks(found, classes, pictures)
     text = render(page, blocks, None if pictures is None else pictures.shape)
     with atomic_writer(path) as file:
@@ -56,21 +57,24 @@ def write_page(
 
 
 def _page(
-    evaluations: Mapping[str, Findings], classes: NDArray[Any], verdicts: Sequence[str]
+    evaluations: Mapping[str, Findings],
+    classes: NDArray[Any],
+    verdicts: Mapping[str, Sequence[str]],
 ) -> Page:
     first = next(iter(evaluations.values()))
     origin = first.provenance
+    has_best = len(evaluations) > 1 and not np.isnan(first.cv_scores).any()
     return Page(
         labels=[str(label) for label in classes],
         models=[
-            _model(name, each, classes, is_best=len(evaluations) > 1 and each is first)
+            _model(name, each, classes, is_best=each is first and has_best)
             for name, each in evaluations.items()
         ],
         scoring=first.scoring,
         source=first.source,
         n_rows=len(first.y),
         n_reported=len(first.y_true),
-        verdicts=list(verdicts),
+        verdicts=verdicts,
         provenance={}
         if origin is None
         else {
@@ -91,16 +95,15 @@ def _model(name: str, found: Findings, classes: NDArray[Any], is_best: bool) -> 
         interval=_bounds(found.confidence_interval()),
         cv_interval=_bounds(found.cv_confidence_interval()),
         counts=confusion_matrix(found.y_true, found.y_pred, labels=classes).tolist(),
-        by_class=_figures(found, None, [str(label) for label in found.classes]),
-        averages=_figures(found, "macro", ["macro avg"])
-        + _figures(found, "weighted", ["weighted avg"]),
+        by_class=found.class_figures,
+        averages=found.average_figures,
         fit_seconds=found.fit_seconds,
         predict_seconds=found.predict_seconds,
         seconds_per_digit=float(
             np.median([fit.predict_seconds / fit.n_predicted for fit in found.reported_fits])
         ),
-        peak_bytes=_measured(found, "peak_bytes"),
-        model_bytes=_measured(found, "model_bytes"),
+        peak_bytes=found.peak_bytes,
+        model_bytes=found.model_bytes,
         histories=_histories(found),
         parameters=None if found.provenance is None else found.provenance.parameters,
     )
@@ -108,22 +111,6 @@ def _model(name: str, found: Findings, classes: NDArray[Any], is_best: bool) -> 
 
 def _bounds(interval: ConfidenceInterval) -> tuple[float, float] | None:
     return (interval.low, interval.high) if interval.is_known else None
-
-
-def _figures(found: Findings, average: str | None, names: Sequence[str]) -> list[ClassFigures]:
-    precision, recall, f1, support = precision_recall_fscore_support(
-        found.y_true, found.y_pred, labels=found.classes, average=average, zero_division=0
-    )
-    if average is not None:
-        precision, recall, f1, support = [precision], [recall], [f1], [len(found.y_true)]
-    columns = (np.asarray(column).tolist() for column in (precision, recall, f1, support))
-    return list(zip(names, *columns, strict=True))
-
-
-def _measured(found: Findings, name: str) -> int | None:
-    """A size of those fits, their median; None where one was not measured."""
-    sizes = [getattr(fit, name) for fit in found.reported_fits]
-    return None if None in sizes else round(np.median(sizes))
 
 
 def _histories(found: Findings) -> list[History]:
@@ -174,11 +161,14 @@ def _display_order(found: Findings) -> NDArray[np.intp]:
 def _permille(
     found: Findings, classes: NDArray[Any], rows: NDArray[np.intp]
 ) -> list[list[int]] | None:
-    """Thousandths for each class, 0 for those that this model does not know."""
+    """Thousandths for each class: 0 is none, 1000 is all, and what only rounds to these is not."""
     if found.probabilities is None:
         return None
-    chances = found.probabilities[rows]
+    chances = np.clip(found.probabilities[rows], 0, 1)
+    between = (chances > 0) & (chances < 1)
     thousandths = np.zeros((len(rows), len(classes)), dtype=np.int64)
     columns = np.searchsorted(classes, found.classes)
-    thousandths[:, columns] = np.where(chances < 1, np.minimum(np.rint(1000 * chances), 999), 1000)
+    thousandths[:, columns] = np.where(
+        between, np.clip(np.rint(1000 * chances), 1, 999), 1000 * chances
+    )
     return thousandths.tolist()

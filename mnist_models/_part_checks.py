@@ -35,6 +35,24 @@ def require(sound: bool, found: str, expected: str) -> None:
         raise ModelFormatError(f"expected {expected}, found {found}")
 
 
+class Told(dict[str, Any]):
+    """What a file tells by name, and which of it nobody has read yet."""
+
+    def __init__(self, told: Any) -> None:
+        super().__init__(told)
+        self.unread = set(self)
+
+    def __getitem__(self, name: str) -> Any:
+        self.unread.discard(name)
+        return super().__getitem__(name)
+
+
+def require_all_read(what: str, *told: Told) -> None:
+    """Raise ModelFormatError if a file tells more than such a thing has."""
+    surplus = sorted(set().union(*(each.unread for each in told)))
+    require(not surplus, f"{surplus} in {what!r}", "nothing beside what it is made of")
+
+
 def count(value: Any, name: str, most: int = MOST_NUMBERS) -> int:
     """A whole number from 1 to ``most``."""
     sound = type(value) is int and 0 < value <= most
@@ -71,12 +89,23 @@ def plain(name: str, value: Any) -> Any:
         value = value.item()
     if isinstance(value, tuple | list):
         return [plain(name, each) for each in value]
+    if isinstance(value, dict):  # of labels, of which JSON would make strings
+        return {"pairs": [plain(name, pair) for pair in value.items()]}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(
-        f"A model is saved as plain data: {name} must be a number, a string, None or a sequence "
-        f"of these. Got {value!r} instead. Pickle or joblib can keep it, for readers who trust you."
+        f"A model is saved as plain data: {name} must be a number, a string, None, a sequence "
+        f"or a dict of these. Got {value!r} instead. Pickle or joblib can keep it, for readers "
+        "who trust you."
     )
+
+
+def unplain(name: str, value: Any) -> Any:
+    """A parameter as it was, of what :func:`plain` made of it."""
+    if isinstance(value, dict):
+        require(value.keys() == {"pairs"}, f"{name} {value!r}", "pairs of labels and numbers")
+        return dict(value["pairs"])
+    return tuple(value) if isinstance(value, list) else value
 
 
 def encode_classes(model: Any) -> dict[str, Any]:

@@ -156,6 +156,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print JSON, with probabilities")
     command.set_defaults(run=_commands.run_predict)
 
+    command = commands.add_parser("inspect", help="tell what a model file holds; build nothing")
+    command.add_argument("model", type=Path, help="a file that train or save_model wrote")
+    command.set_defaults(run=_commands.run_inspect)
+
     command = commands.add_parser("version", help="print the versions that matter")
     command.set_defaults(run=_commands.run_version)
     return parser

@@ -12,7 +12,7 @@ from mnist_models._exports import make_frame
 from mnist_models._findings import fold_sizes
 from mnist_models._names import check_name
 from mnist_models._report import text
-from mnist_models._report.verdicts import wrapped
+from mnist_models._report.verdicts import headed, listed
 from mnist_models.results import FORMAT, Evaluation
 from mnist_models.significance import Significance, compare_pairs
 
@@ -77,8 +77,21 @@ class Comparison(Mapping[str, Evaluation]):
 
     @property
     def best(self) -> str:
-        """The name of the model with the best mean score over the folds."""
-        return self.ranking()[0]
+        """The name of the model with the highest mean score over the folds.
+
+        Raises
+        ------
+        ValueError
+            If every model lacks the score of some fold.
+        """
+        first = self.ranking()[0]
+        if np.isnan(self[first].cv_scores).any():
+            raise ValueError(
+                "best is the model with the highest mean score, and no model has a score in every "
+                f"fold. Got cv_scores {self[first].cv_scores} for {first!r}: does "
+                f"{self[first].scoring!r} suit these labels and folds?"
+            )
+        return first
 
     def significance(self, level: float = 0.95) -> Significance:
         """Test every pair of models: do they differ by more than chance, and by how much?
@@ -119,7 +132,7 @@ class Comparison(Mapping[str, Evaluation]):
         from mnist_models._report.fold_scores import plot_fold_scores
 
         scores = {name: self[name].cv_scores for name in self.ranking()}
-        return plot_fold_scores(scores, self[self.best].scoring, ax)
+        return plot_fold_scores(scores, next(iter(self.values())).scoring, ax)
 
     def plot_confusion_matrices(
         self, first: str, second: str, axes: "Sequence[Axes] | None" = None
@@ -198,7 +211,7 @@ class Comparison(Mapping[str, Evaluation]):
         -------
         str
         """
-        return json.dumps(self.to_dict())
+        return json.dumps(self.to_dict(), allow_nan=False)
 
     def to_frame(self) -> "pd.DataFrame":
         """The rows of every model's :meth:`Evaluation.to_frame`, in the order they were given.
@@ -215,16 +228,17 @@ class Comparison(Mapping[str, Evaluation]):
         return make_frame(self)
 
     def to_markdown(self) -> str:
-        """The table of all models, and the best one's report, as Markdown.
+        """The table of all models, verdicts, and the first model's report, as Markdown.
 
         Returns
         -------
         str
             Names and labels are escaped.
         """
-        table = text.markdown_table(*self._table())
-        verdicts = "\n".join(f"- {text.escaped(each)}" for each in self._verdicts())
-        return "\n\n".join(filter(None, [table, verdicts, self[self.best].to_markdown()]))
+        parts = [text.markdown_table(*self._table())]
+        for heading, sentences in headed(self._verdicts()).items():
+            parts += [f"{heading}:", "\n".join(f"- {text.escaped(each)}" for each in sentences)]
+        return "\n\n".join([*parts, self[self.ranking()[0]].to_markdown()])
 
     def to_html(self, path: str | PathLike[str], images: Any = None) -> None:
         """Write a page that ranks the models, and shows the digits that each of them misread.
@@ -246,10 +260,10 @@ class Comparison(Mapping[str, Evaluation]):
         from mnist_models._page_data import write_page  # which reads templates
 
         ranked = {name: self[name] for name in self.ranking()}
-        write_page(path, ranked, images, self.significance().verdicts)
+        write_page(path, ranked, images, headed(self.significance().verdicts))
 
     def __str__(self) -> str:
-        return f"{self.summary()}\n\nBest: {self[self.best]}"
+        return f"{self.summary()}\n\n{self[self.ranking()[0]]}"
 
     def summary(self) -> str:
         """The table of all models, and by how much the best one is ahead of each.
@@ -257,9 +271,9 @@ class Comparison(Mapping[str, Evaluation]):
         Returns
         -------
         str
-            What ``str()`` shows before the best one's report.
+            What ``str()`` shows before the report of the first.
         """
-        return "\n\n".join([text.text_table(*self._table()), wrapped(self._verdicts())]).strip()
+        return "\n\n".join([text.text_table(*self._table()), listed(self._verdicts())]).strip()
 
     def __repr__(self) -> str:
         return f"Comparison({', '.join(repr(each) for each in self.values())})"
@@ -275,7 +289,7 @@ class Comparison(Mapping[str, Evaluation]):
             rows.append(
                 [
                     name,
-                    f"{each.cv_scores.mean():.4f} ± {each.cv_scores.std():.4f}",
+                    text.mean_and_std(each.cv_scores.tolist()),
                     f"{each.accuracy:.4f} ({low:.4f} to {high:.4f})",
                     text.seconds(each.fit_seconds),
                     text.seconds(each.predict_seconds),
@@ -283,10 +297,10 @@ class Comparison(Mapping[str, Evaluation]):
             )
         return header, rows
 
-    def _verdicts(self) -> list[str]:
-        """On the best model and each of the others, corrected for all pairs nevertheless."""
+    def _verdicts(self) -> dict[str, list[str]]:
+        """On the first model and each of the others, corrected for all pairs nevertheless."""
         significance = self.significance()
-        return significance.verdicts_of([pair for pair in significance if pair.first == self.best])
+        return significance.verdicts_of(significance.pairs[: len(self) - 1])
 
 
 def _what_differs(one: Evaluation, other: Evaluation) -> str:

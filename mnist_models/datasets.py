@@ -18,6 +18,7 @@ from sklearn.utils import check_random_state
 from mnist_models import _mnist
 from mnist_models._frames import lay_into_frame
 from mnist_models._idx import read_idx
+from mnist_models._mnist_pins import N_TRAIN
 from mnist_models._names import check_name
 from mnist_models.exceptions import DatasetFormatError
 
@@ -191,7 +192,8 @@ def fetch_mnist(
         A folder with the four files, looked into where the cache has no copy yet; downloaded files
         are put there. None: the user's cache.
     download_if_missing : bool, default=True
-        If False, never open a connection.
+        If False, or if the environment variable ``MNIST_MODELS_OFFLINE`` is set to anything, never
+        open a connection.
 
     Returns
     -------
@@ -219,7 +221,7 @@ def fetch_mnist(
     """
     home = None if data_home is None else Path(data_home)
     images, labels = _mnist.load_mnist(home, download=download_if_missing)
-    return _dataset(images, labels, "MNIST", n_official_train=_mnist.N_TRAIN)
+    return _dataset(images, labels, "MNIST", n_official_train=N_TRAIN)
 
 
 def load_idx(images: str | PathLike[str], labels: str | PathLike[str]) -> ImageDataset:

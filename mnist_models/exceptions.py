@@ -5,6 +5,7 @@
     ValueError
      +- DatasetFormatError       a file is not the data set it should be
      +- ModelFormatError         a file is not a model this library saved
+     |   +- ModelSecurityError   nor can it have become what it is by accident
      +- ResumeMismatchError      a checkpoint is of another run
     RuntimeError
      +- CheckpointInUseError     another run is at work on that checkpoint
@@ -13,6 +14,7 @@
      +- DatasetUnavailableError  MNIST is neither at hand nor to be had
     UserWarning
      +- PreflightWarning         an evaluation would mislead
+     +- ModelVersionWarning      a model was saved by other versions than load it
 
 Everything else is the ``ValueError`` or ``TypeError`` that scikit-learn raises in the same place.
 """
@@ -30,6 +32,13 @@ class DatasetUnavailableError(OSError):
 
 class ModelFormatError(ValueError):
     """A file is not a model saved by :func:`mnist_models.save_model`, or it was damaged since."""
+
+
+class ModelSecurityError(ModelFormatError):
+    """A file is not the one expected, or what it says was forged: its own checksum agrees with it.
+
+    It should not be used; find out where it comes from.
+    """
 
 
 class ResumeMismatchError(ValueError):
@@ -68,3 +77,7 @@ class PreflightWarning(UserWarning):
     The message begins with the name of the finding, as in ``[duplicate-rows]``. By that name it is
     silenced: with ``ignore=`` of :func:`mnist_models.evaluate`, or by a filter of :mod:`warnings`.
     """
+
+
+class ModelVersionWarning(UserWarning):
+    """A model was saved by other versions of libraries than load it: answers may differ a bit."""

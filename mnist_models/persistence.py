@@ -4,19 +4,23 @@ Nothing in a file is executed, imported or unpickled. Its checksum tells damage,
 can write a well-formed file that holds a bad model.
 """
 
+import warnings
+from collections.abc import Sequence
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 from sklearn.base import is_classifier
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from mnist_models._container import pack, unpack
-from mnist_models._files import atomic_writer
+from mnist_models._model_files import read_model_file, versions, write_model_file
 from mnist_models._model_parts import Part, decode, encode
-from mnist_models.exceptions import ModelFormatError
+from mnist_models.exceptions import ModelFormatError, ModelSecurityError, ModelVersionWarning
+from mnist_models.network import SequentialClassifier
 
-_FORMAT = 1
+# The libraries of which another minor version may round otherwise.
+_MODELS = ("mnist_models", "scikit-learn")
+_NETWORKS = (*_MODELS, "keras", "tensorflow")
 
 # What reading a description can come to, where keys are missing and values of any type.
 _NOT_AS_SAVED = (
@@ -36,7 +40,8 @@ def save_model(model: Any, path: str | PathLike[str]) -> None:
     Parameters
     ----------
     model : classifier or Pipeline
-        One of the three classifiers, or a Pipeline of :func:`make_model`, fitted. Before the
+        One of the three classifiers, or a Pipeline of :func:`make_model`, fitted; or a fitted
+        search over them, such as GridSearchCV, of which the best model is saved. Before the
         classifier may stand what :func:`make_preprocessor` is made of, in Pipelines nested up to 8
         deep. scikit-learn's own LogisticRegression and RandomForestClassifier are saved too, and
         come back as those of this package. Networks of one's own (``build_fn``) are code and are
@@ -72,24 +77,27 @@ def save_model(model: Any, path: str | PathLike[str]) -> None:
     np.True_
     """
     check_is_fitted(model)
+    model = getattr(model, "best_estimator_", model)  # of a search
     if not is_classifier(model):
         raise TypeError(
             f"model must be a classifier or a Pipeline that ends in one. Got {model!r}."
         )
     part = encode(model)
-    manifest = {"format": _FORMAT, "kind": part.kind, "settings": part.settings}
-    content = pack(manifest, part.arrays)
-    with atomic_writer(path) as file:
-        file.write(content)
+    write_model_file(path, part.kind, part.settings, part.arrays)
 
 
-def load_model(path: str | PathLike[str]) -> Any:
+def load_model(path: str | PathLike[str], *, expected_sha256: str | None = None) -> Any:
     """Read a model that :func:`save_model` wrote. Nothing in the file is executed.
 
     Parameters
     ----------
     path : str or path-like
         The file.
+    expected_sha256 : str, default=None
+        The SHA-256 of the whole file, 64 hexadecimal digits, as ``mnist-models inspect`` and
+        ``sha256sum`` print it. A file with another is refused before anything in it is read. The
+        sum inside the file tells damage; only one that you had from somebody you trust tells that
+        it is their file.
 
     Returns
     -------
@@ -99,9 +107,18 @@ def load_model(path: str | PathLike[str]) -> Any:
     Raises
     ------
     ModelFormatError
-        If the file is no such file, or was damaged.
+        If the file is no such file, was damaged, or is of a format that came later.
+    ModelSecurityError
+        A ModelFormatError: if the file is not the one expected, or if what it says was forged,
+        because it makes no model though its checksum is right.
     OSError
         If it cannot be read.
+
+    Warns
+    -----
+    ModelVersionWarning
+        If it was saved by other minor versions of the libraries that compute its answers, of which
+        the last bits may differ.
 
     Examples
     --------
@@ -113,19 +130,43 @@ def load_model(path: str | PathLike[str]) -> Any:
     ...     load_model(path).predict([[-3], [3]])
     array(['minus', 'plus'], dtype='<U5')
     """
-    content = Path(path).read_bytes()
+    manifest, arrays = read_model_file(path, expected_sha256)
     try:
-        manifest, arrays = unpack(content)
-        if manifest["format"] != _FORMAT:
-            raise ModelFormatError(f"expected format {_FORMAT}, found {manifest['format']!r}")
-        model, width = decode(Part(manifest["kind"], manifest["settings"], arrays))
+        model, width = decode(Part(manifest.kind, manifest.settings, arrays))
         if width is not None:
             raise ModelFormatError(f"expected a classifier, found {type(model).__name__}")
-        return model
     except _NOT_AS_SAVED as error:
-        # the checksum held, so whatever is missing or of a wrong type was written that way
         reason = f"missing {error}" if isinstance(error, KeyError) else str(error)
-        raise ModelFormatError(
-            f"{path} is not a model that this version of mnist_models can load: {reason}. "
-            "Save the model again with save_model."
-        ) from error
+        raise _refused(path, reason, manifest.versions) from error
+    final = model[-1] if isinstance(model, Pipeline) else model
+    libraries = _NETWORKS if isinstance(final, SequentialClassifier) else _MODELS
+    if others := _other_versions(manifest.versions, libraries):
+        warnings.warn(
+            f"{path} was saved with {others}: its answers may differ in the last digits. "
+            "Save it again to be rid of this warning.",
+            ModelVersionWarning,
+            stacklevel=2,
+        )
+    return model
+
+
+def _refused(path: str | PathLike[str], reason: str, saved: dict[str, str]) -> ModelFormatError:
+    """The checksum held, so whatever is missing or of a wrong type was written that way."""
+    if others := _other_versions(saved, _NETWORKS):
+        return ModelFormatError(
+            f"{path} is not a model that can be loaded here: {reason}. It was saved with {others}. "
+            "Load it with those, or save the model again."
+        )
+    return ModelSecurityError(
+        f"{path} is not a model that save_model wrote, though its checksum is right: {reason}. "
+        "Do not use it, and find out where it comes from."
+    )
+
+
+def _other_versions(saved: dict[str, str], libraries: Sequence[str]) -> str:
+    here = versions()
+    return ", ".join(
+        f"{name} {saved[name]} (here {here[name]})"
+        for name in libraries
+        if saved[name].split(".")[:2] != here[name].split(".")[:2]
+    )

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from mnist_models._exports import make_frame, mlflow_entries
 from mnist_models._findings import Fit, Provenance
 from mnist_models._intervals import ConfidenceInterval
 from mnist_models._pictured import Pictured
+from mnist_models._plain import number, plain
 from mnist_models._report import text
 
 if TYPE_CHECKING:
@@ -74,13 +75,14 @@ class Evaluation(Pictured):
         Returns
         -------
         dict
-            Predictions stand as numbers of classes, probabilities to six places. ``accuracy``,
-            its interval, ``confusion_matrix`` and ``classification_report`` are there for readers;
+            Predictions stand as numbers of classes, probabilities to six places; None where a
+            number is not finite, as the score of a fold that has none. ``accuracy``, its interval,
+            ``confusion_matrix``, ``class_figures`` and ``average_figures`` are there for readers;
             ``from_dict`` derives them afresh.
         """
         # as float64: rounded in 32 bits, 0.1 would be written 0.10000000149011612
         chances = None if self.probabilities is None else self.probabilities.astype(np.float64)
-        return {
+        found = {
             "format": FORMAT,
             "model_name": self.model_name,
             "scoring": self.scoring,
@@ -95,10 +97,12 @@ class Evaluation(Pictured):
             "provenance": None if self.provenance is None else asdict(self.provenance),
             "source": self.source,
             "accuracy": self.accuracy,
-            "accuracy_interval": self.confidence_interval()._asdict(),
+            "accuracy_interval": self.confidence_interval(),
             "confusion_matrix": self.confusion_matrix.tolist(),
-            "classification_report": self.classification_report(output_dict=True),
+            "class_figures": self.class_figures,
+            "average_figures": self.average_figures,
         }
+        return cast("dict[str, Any]", plain(found))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -107,7 +111,7 @@ class Evaluation(Pictured):
         Parameters
         ----------
         data : mapping
-            What ``to_dict`` returned, or what JSON made of it.
+            What ``to_dict`` returned, or what JSON made of it. None is read as NaN.
 
         Returns
         -------
@@ -135,10 +139,10 @@ class Evaluation(Pictured):
             classes=classes,
             y=decode(data["y"]),
             out_of_fold=decode(data["out_of_fold"]),
-            folds=tuple(Fit(**fold) for fold in data["folds"]),
+            folds=tuple(map(_fit, data["folds"])),
             y_test=decode(data["y_test"]),
             test_predictions=decode(data["test_predictions"]),
-            test=None if data["test"] is None else Fit(**data["test"]),
+            test=None if data["test"] is None else _fit(data["test"]),
             probabilities=None if chances is None else np.array(chances, dtype=np.float32),
             provenance=None if origin is None else Provenance(**origin),
         )
@@ -150,7 +154,7 @@ class Evaluation(Pictured):
         -------
         str
         """
-        return json.dumps(self.to_dict())
+        return json.dumps(self.to_dict(), allow_nan=False)
 
     def to_frame(self) -> "pd.DataFrame":
         """A row for every fold, and one for the fit tested on the test set.
@@ -246,26 +250,23 @@ class Evaluation(Pictured):
         write_page(path, {self.model_name: self}, images)
 
     def __str__(self) -> str:
-        return "\n\n".join(
-            [
-                "\n".join([self.model_name, *self._summary()]),
-                f"Report on the {self.source} predictions\n{self.classification_report()}".rstrip(),
-                "Confusion matrix: true classes in rows, predicted in columns\n"
-                + text.text_table(["", *self._labels()], self._confusion_rows()),
-            ]
-        )
+        parts = [
+            "\n".join([self.model_name, *self._summary()]),
+            f"Report on the {self.source} predictions\n{self.classification_report()}".rstrip(),
+            "Confusion matrix: true classes in rows, predicted in columns\n"
+            + text.text_table(["", *self._labels()], self._confusion_rows()),
+        ]
+        return text.legible("\n\n".join(parts))
 
     def __repr__(self) -> str:
-        scores = self.cv_scores
-        return (
-            f"Evaluation({self.model_name!r}, {len(scores)} folds, "
-            f"{self.scoring} {scores.mean():.4f} ± {scores.std():.4f})"
-        )
+        scores = text.mean_and_std(self.cv_scores.tolist())
+        return f"Evaluation({self.model_name!r}, {len(self.folds)} folds, {self.scoring} {scores})"
 
     def _summary(self) -> list[str]:
-        scores, over_folds = self.cv_scores, self.cv_confidence_interval()
+        scores, over_folds = self.cv_scores.tolist(), self.cv_confidence_interval()
         lines = [
-            f"{self.scoring}: {scores.mean():.4f} ± {scores.std():.4f} over {len(scores)} folds"
+            f"{self.scoring}: {text.mean_and_std(scores)}"
+            + (f" over {len(scores)} folds" if np.isfinite(scores).all() else "")
             + (f", {_written(over_folds)}" if over_folds.is_known else "")
         ]
         if self.test is not None and self.scoring != "accuracy":
@@ -284,19 +285,20 @@ class Evaluation(Pictured):
         return text.confusion_rows(self._labels(), self.confusion_matrix.tolist())
 
     def _report_rows(self) -> list[list[str]]:
-        report = self.classification_report(output_dict=True)
-        names = [*self._labels(), "macro avg", "weighted avg"]
         return [
-            [
-                name,
-                *(f"{report[name][column]:.2f}" for column in _REPORT_HEADER[1:4]),
-                f"{report[name]['support']:.0f}",
-            ]
-            for name in names
+            [name, *(f"{share:.2f}" for share in shares), str(support)]
+            for name, *shares, support in [*self.class_figures, *self.average_figures]
         ]
 
     def _encode(self, labels: NDArray[Any] | None) -> list[int] | None:
         return None if labels is None else np.searchsorted(self.classes, labels).tolist()
+
+
+def _fit(data: Mapping[str, Any]) -> Fit:
+    history = data["history"] and {
+        name: [number(each) for each in values] for name, values in data["history"].items()
+    }
+    return Fit(**{**data, "score": number(data["score"]), "history": history})
 
 
 def _written(interval: ConfidenceInterval) -> str:

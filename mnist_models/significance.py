@@ -9,17 +9,16 @@ import numpy as np
 
 from mnist_models._findings import Findings, fold_sizes
 from mnist_models._intervals import (
-    ANY,
-    Bounds,
     ConfidenceInterval,
     check_level,
     corrected_error,
     t_interval,
 )
-from mnist_models._report.verdicts import verdict, wrapped
+from mnist_models._plain import plain
+from mnist_models._report.verdicts import listed, verdict
+from mnist_models._scores import Bounds
 from mnist_models._significance import corrected_t_test, holm, mcnemar_test, paired_shares_interval
 
-_DIFFERENCE_OF_SHARES: Bounds = (-1.0, 1.0)
 _Two: TypeAlias = tuple[Findings, Findings]
 
 
@@ -32,16 +31,15 @@ class FoldTest:
     difference : float
         Mean score of the first less that of the second; above 0, the first is better.
     interval : ConfidenceInterval
-        Of the difference, for this pair alone; see :class:`Significance` for the method.
+        Of the difference; for its level and method see :class:`Significance`.
     t : float
         The statistic; NaN where the folds do not tell.
     p_value, holm_p_value : float
         Two-sided; the second corrected for the number of pairs. 1 where the folds do not tell.
     effect_size : float
-        Cohen's d_z, the mean of the folds' differences over their standard deviation, with the
-        deviation corrected for overlap like the test's: t / sqrt(k). The plain one makes too much
-        of folds that share their training rows. It still grows with the rows in a fold, so it
-        compares pairs of one comparison, not comparisons.
+        Cohen's d_z: the mean of the folds' differences over their standard deviation, which is not
+        corrected for what folds share; NaN where the folds do not tell. It grows with the rows in
+        a fold, so it compares pairs of one comparison, not comparisons.
     """
 
     difference: float
@@ -61,15 +59,13 @@ class McNemarTest:
     difference : float
         Accuracy of the first less that of the second.
     interval : ConfidenceInterval
-        Of the difference, for this pair alone.
+        Of the difference; for its level and method see :class:`Significance`.
     only_first, only_second : int
         Rows that only the first reads right, and that only the second does.
     odds_ratio : float
         ``only_first / only_second``, the effect size; infinite if the second is 0, NaN if both are.
     p_value, holm_p_value : float
-        Two-sided; the second corrected for the number of pairs.
-    method : str
-        ``"exact"`` or, from 25 such rows on, ``"mid-p"``.
+        Two-sided, mid-p; the second corrected for the number of pairs.
     """
 
     difference: float
@@ -79,7 +75,6 @@ class McNemarTest:
     odds_ratio: float
     p_value: float
     holm_p_value: float
-    method: str
 
 
 @dataclass(frozen=True)
@@ -109,9 +104,16 @@ class Significance:
 
     Made by :meth:`mnist_models.Comparison.significance`. On the folds: the t-test with
     Nadeau and Bengio's correction for overlapping training rows, and the interval that belongs to
-    it. On the test set: McNemar's test, and Bonett and Price's interval. The p-values are raised
-    by Holm's procedure for the number of pairs, the tests on the folds and those on the test set
-    each for themselves. The intervals are not: each is for its pair alone.
+    it: they ask which kind of model is better, fitted on other rows too. On the test set:
+    McNemar's test, and Bonett and Price's interval: they ask which of the two fitted models is
+    better.
+
+    The tests on the folds and those on the test set are two families, each for itself. In each,
+    the p-values are raised by Holm's procedure for the number m of pairs, and each interval is of
+    level 1 - (1 - level) / m, so that by Bonferroni's inequality all m hold at once with
+    probability ``level``. Holm's procedure sees a little more than such intervals, and
+    McNemar's is another method than Bonett and Price's: where test and interval disagree, a
+    verdict goes by the test and says so.
 
     Attributes
     ----------
@@ -122,7 +124,8 @@ class Significance:
     in_points : bool
         Whether it is a share, so that its differences are told in percentage points.
     level : float
-        Of the intervals; a corrected p-value below 1 - level is a difference shown.
+        Of all intervals of a family at once; a corrected p-value below 1 - level is a difference
+        shown.
     n_folds : int
         Folds that the models share.
 
@@ -131,7 +134,10 @@ class Significance:
     C. Nadeau and Y. Bengio, "Inference for the Generalization Error", Machine Learning 52, 2003,
     section 4. Q. McNemar, Psychometrika 12, 1947; M. W. Fagerland, S. Lydersen and P. Laake, BMC
     Medical Research Methodology 13, 2013. D. G. Bonett and R. M. Price, Journal of Educational and
-    Behavioral Statistics 37, 2012. S. Holm, Scandinavian Journal of Statistics 6, 1979.
+    Behavioral Statistics 37, 2012. S. Holm, Scandinavian Journal of Statistics 6, 1979. O. J. Dunn,
+    "Multiple comparisons among means", Journal of the American Statistical Association 56, 1961,
+    has such intervals. J. Cohen, "Statistical Power Analysis for the Behavioral Sciences", 1988,
+    section 2.3.5, has d_z.
 
     Examples
     --------
@@ -143,7 +149,8 @@ class Significance:
     ... }
     >>> significance = compare(models, digits.data, digits.target).significance()
     >>> print(significance)
-    logistic is better than stump by ... points over the 5 folds, 95 % interval ...
+    Which kind of model reads better, by the folds:
+    - logistic is better than stump by ... points over the 5 folds, 95 % interval ...
     >>> for pair in significance:
     ...     print(pair.first, pair.second, pair.folds.holm_p_value < 0.001)
     logistic stump True
@@ -162,11 +169,14 @@ class Significance:
         return len(self.pairs)
 
     @property
-    def verdicts(self) -> list[str]:
-        """A sentence for every test: those on the folds, then those on the test set."""
+    def verdicts(self) -> dict[str, list[str]]:
+        """A sentence for every test: on the folds ``"folds"``, on the test set, if any, ``"test"``.
+
+        The first are about kinds of model, the second about the models fitted on all of X.
+        """
         return self.verdicts_of(self.pairs)
 
-    def verdicts_of(self, pairs: Sequence[Pair]) -> list[str]:
+    def verdicts_of(self, pairs: Sequence[Pair]) -> dict[str, list[str]]:
         """The same for some of the pairs.
 
         Parameters
@@ -176,16 +186,17 @@ class Significance:
 
         Returns
         -------
-        list of str
+        dict of str to list of str
         """
         on_test_set = "on the test set"
         if self.scoring != "accuracy":
             on_test_set = f"in accuracy {on_test_set}"
         over_folds = f"over the {self.n_folds} folds"
-        sentences = [self._verdict(p, p.folds, over_folds, self.in_points) for p in pairs]
-        return sentences + [
-            self._verdict(p, p.test, on_test_set, True) for p in pairs if p.test is not None
-        ]
+        families = {
+            "folds": [self._verdict(p, p.folds, over_folds, self.in_points) for p in pairs],
+            "test": [self._verdict(p, p.test, on_test_set, True) for p in pairs if p.test],
+        }
+        return {name: sentences for name, sentences in families.items() if sentences}
 
     def _verdict(
         self, pair: Pair, test: FoldTest | McNemarTest, where: str, in_points: bool
@@ -202,7 +213,7 @@ class Significance:
         )
 
     def __str__(self) -> str:
-        return wrapped(self.verdicts)
+        return listed(self.verdicts)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain data, ready for JSON.
@@ -216,7 +227,7 @@ class Significance:
             "scoring": self.scoring,
             "level": self.level,
             "verdicts": self.verdicts,
-            "pairs": [_plain(asdict(pair)) for pair in self],
+            "pairs": [plain(asdict(pair)) for pair in self],
         }
 
 
@@ -228,7 +239,7 @@ def compare_pairs(evaluations: Mapping[str, Findings], level: float) -> Signific
     evaluations : mapping of str to Findings
         The best first.
     level : float
-        Of the intervals, above 0 and below 1.
+        Of all intervals of a family at once, above 0 and below 1.
 
     Returns
     -------
@@ -239,9 +250,10 @@ def compare_pairs(evaluations: Mapping[str, Findings], level: float) -> Signific
     pairs = [(evaluations[first], evaluations[second]) for first, second in names]
     any_of_them = next(iter(evaluations.values()))
     in_points = all(each.is_share for each in evaluations.values())
-    on_folds = _fold_tests(pairs, level, _DIFFERENCE_OF_SHARES if in_points else ANY)
+    for_each = 1 - (1 - level) / max(1, len(pairs))
+    on_folds = _fold_tests(pairs, for_each)
     tested = any_of_them.y_test is not None
-    on_test_set = _mcnemar_tests(pairs, level) if tested else [None] * len(pairs)
+    on_test_set = _mcnemar_tests(pairs, for_each) if tested else [None] * len(pairs)
     return Significance(
         tuple(
             Pair(*two, folds, test)
@@ -254,26 +266,32 @@ def compare_pairs(evaluations: Mapping[str, Findings], level: float) -> Signific
     )
 
 
-def _fold_tests(pairs: Sequence[_Two], level: float, bounds: Bounds) -> list[FoldTest]:
+def _fold_tests(pairs: Sequence[_Two], level: float) -> list[FoldTest]:
     sizes = [fold_sizes(first.folds) for first, _ in pairs]
     differences = [first.cv_scores - second.cv_scores for first, second in pairs]
     results = [corrected_t_test(each, *size) for each, size in zip(differences, sizes, strict=True)]
     found = []
-    for each, size, (t, p_value), corrected in zip(
-        differences, sizes, results, holm([p_value for _, p_value in results]), strict=True
+    for two, each, size, (t, p_value), corrected in zip(
+        pairs, differences, sizes, results, holm([p for _, p in results]), strict=True
     ):
-        mean, k = float(each.mean()), len(each)
-        interval = t_interval(mean, corrected_error(each, *size), k, level, bounds)
-        found.append(FoldTest(mean, interval, t, p_value, float(corrected), t / k**0.5))
+        mean, bounds = float(each.mean()), _bounds_of_difference(*two)
+        interval = t_interval(mean, corrected_error(each, *size), len(each), level, bounds)
+        effect_size = mean / float(each.std(ddof=1)) if np.isfinite(t) else np.nan
+        found.append(FoldTest(mean, interval, t, p_value, float(corrected), effect_size))
     return found
+
+
+def _bounds_of_difference(first: Findings, second: Findings) -> Bounds:
+    (low, high), (other_low, other_high) = first.score_bounds, second.score_bounds
+    return low - other_high, high - other_low
 
 
 def _mcnemar_tests(pairs: Sequence[_Two], level: float) -> list[McNemarTest]:
     counts = [_discordant(*two) for two in pairs]
-    results = [mcnemar_test(*each) for each in counts]
+    p_values = [mcnemar_test(*each) for each in counts]
     found = []
-    for two, (only_first, only_second), (p_value, method), corrected in zip(
-        pairs, counts, results, holm([p_value for p_value, _ in results]), strict=True
+    for two, (only_first, only_second), p_value, corrected in zip(
+        pairs, counts, p_values, holm(p_values), strict=True
     ):
         n = len(two[0].y_true)
         found.append(
@@ -285,7 +303,6 @@ def _mcnemar_tests(pairs: Sequence[_Two], level: float) -> list[McNemarTest]:
                 _odds(only_first, only_second),
                 p_value,
                 float(corrected),
-                method,
             )
         )
     return found
@@ -301,11 +318,3 @@ def _odds(first: int, second: int) -> float:
     if second:
         return first / second
     return np.inf if first else np.nan
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, ConfidenceInterval):
-        value = value._asdict()
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from mnist_models import MODEL_NAMES, load_sample_digits, make_model
@@ -18,6 +19,11 @@ QUICK: dict[str, dict[str, Any]] = {
     "forest": {"n_estimators": 20},
     "network": {"hidden_units": (32,), "epochs": 8, "batch_size": 32, "l2": 1e-4},
 }
+
+
+# Machines are shared: how long an example takes says nothing of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def quick_model(name: str, **params: Any) -> Any:
@@ -54,7 +60,7 @@ def fitted(request: pytest.FixtureRequest, digits: Split) -> Any:
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's cache with nothing in it, and no other folder named."""
     cache = tmp_path / "cache"
-    monkeypatch.setattr("mnist_models._mnist.user_cache", lambda: cache)
+    monkeypatch.setattr("mnist_models._mnist_cache.user_cache", lambda: cache)
     monkeypatch.delenv("MNIST_MODELS_DATA", raising=False)
     return cache
 

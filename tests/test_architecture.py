@@ -24,6 +24,9 @@ ORDER = [
     "_progress",
     "_compiled",
     "_idx",
+    "_download",
+    "_mnist_pins",
+    "_mnist_cache",
     "_mnist",
     "_frames",
     "_pixels",
@@ -69,10 +72,13 @@ ORDER = [
     "_report.curves",
     "_report.calibration",
     "_report.fold_scores",
+    "_plain",
+    "_scores",
+    "_class_figures",
     "_intervals",
     "_findings",
     "_exports",
-    "_page_images",
+    "_reported_images",
     "_page_data",
     "_pictured",
     "results",
@@ -84,10 +90,13 @@ ORDER = [
     "_threads",
     "_fitting",
     "_shipment",
+    "_errand",
     "_workers",
     "_places",
     "_dask",
+    "_schedule",
     "_engine",
+    "_record",
     "_checkpoint",
     "_evaluation_input",
     "_preflight_folds",
@@ -98,6 +107,8 @@ ORDER = [
     "_assembly",
     "evaluation",
     "_part_checks",
+    "_model_files",
+    "_inspection",
     "_transformer_parts",
     "_classifier_parts",
     "_forest_parts",
@@ -214,8 +225,8 @@ seeds = random.getstate(), np.random.get_state()[1].tolist()
 environment = dict(os.environ)
 loaded_by_sklearn = set(sys.modules)
 import mnist_models
-heavy = {"tensorflow", "keras", "scikeras", "matplotlib", "pandas", "numba", "pooch", "requests"}
-heavy |= {"PIL"}
+heavy = {"tensorflow", "keras", "scikeras", "matplotlib", "pandas", "numba"}
+heavy |= {"PIL", "platformdirs", "requests"}
 assert not heavy & (set(sys.modules) - loaded_by_sklearn), heavy & set(sys.modules)
 assert "tensorflow" not in sys.modules and "matplotlib" not in sys.modules
 assert (random.getstate(), np.random.get_state()[1].tolist()) == seeds

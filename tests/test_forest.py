@@ -184,7 +184,7 @@ def test_every_type_and_layout_of_few_values(digits: Split, convert: Any) -> Non
     assert_same_trees(*fit_both(convert(X_train), y_train, n_estimators=3))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_a_single_tree_parts_random_data_as_scikit_learn_does(data: st.DataObject) -> None:
     seed = data.draw(st.integers(0, 2**31 - 1))

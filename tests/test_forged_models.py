@@ -128,6 +128,7 @@ _FOREST_HARMS = {
     "only a format": lambda m: {"format": 1},
     "another format": _set(["format"], 2),
     "another kind": _set(["kind"], "os.system"),
+    "a key more": _set(["settings", "callbacks"], ["os.system"]),
     "a list for a kind": _set(["kind"], ["forest"]),
     "no settings": _set(["settings"], None),
     "an unknown parameter": _set(["settings", "params"], {"__class__": "os.system"}),
@@ -154,7 +155,7 @@ def test_descriptions_that_were_forged_are_refused(
 ) -> None:
     manifest, arrays = read_file(forest_file)
     write_file(tmp_path / "model", harm(manifest), arrays)
-    with pytest.raises(ModelFormatError, match="not a model that this version"):
+    with pytest.raises(ModelFormatError, match="not a model that"):
         load_model(tmp_path / "model")
 
 
@@ -218,7 +219,14 @@ def _nested(depth: int) -> Any:
 
     def harm(manifest: Any) -> str:
         inner = json.dumps({key: manifest[key] for key in ("kind", "settings")})[1:-1]
-        return '{"format": 1, ' + before * depth + inner + "}]}" * depth + "}"
+        versions = json.dumps(manifest["versions"])
+        return (
+            f'{{"format": 1, "versions": {versions}, '
+            + before * depth
+            + inner
+            + "}]}" * depth
+            + "}"
+        )
 
     return harm
 
@@ -260,7 +268,7 @@ _PIPELINE_HARMS = {
     "a step left out": (_put(_INNER, lambda s: s[:1] + s[2:]), "components|array"),
     "a classifier in front": (_put(_OUTER, lambda s: [s[1], s[0]]), "array"),
     "two classifiers": (_put(_OUTER, lambda s: [*s, s[1]]), "array"),
-    "no classifier": (_put(_OUTER, lambda s: s[:1]), "expected a classifier, found Pipeline"),
+    "no classifier": (_put(_OUTER, lambda s: s[:1]), "nothing beside what it is made of"),
     "no steps inside": (_put(_INNER, lambda s: []), "without steps"),
     "no steps outside": (_put(_OUTER, lambda s: []), "without steps"),
     "steps of nothing": (_put(_OUTER, lambda s: [None]), "NoneType"),
@@ -281,7 +289,7 @@ def test_pipelines_that_were_forged_are_refused(
     manifest, arrays = read_file(pipeline_file)
     forge, found = harm
     write_file(tmp_path / "model", forge(manifest), arrays)
-    with pytest.raises(ModelFormatError, match=f"(?s)not a model that this version.*(?:{found})"):
+    with pytest.raises(ModelFormatError, match=f"(?s)not a model that.*(?:{found})"):
         load_model(tmp_path / "model")
 
 
@@ -352,7 +360,7 @@ _JSON = st.recursive(
 
 # what a forged name or output costs is scikit-learn's warning that names do not match
 @pytest.mark.filterwarnings("ignore:X (has|does not have) .*feature names")
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_a_description_says_it_is_refused_or_predicts(
     data: st.DataObject, pipeline_file: Path
@@ -366,7 +374,7 @@ def test_whatever_a_description_says_it_is_refused_or_predicts(
     try:
         model = load_model(forged)
     except ModelFormatError as error:
-        assert "not a model that this version" in str(error)  # noqa: PT017
+        assert "not a model that" in str(error)  # noqa: PT017
     else:
         X = np.eye(2, model.n_features_in_, dtype=np.uint8)
         assert model.predict_proba(X).shape == (2, len(model.classes_))

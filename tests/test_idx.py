@@ -50,6 +50,7 @@ MALFORMED = {
     "too many images": _header(3, 3, 4) + bytes(24),
     "2**32 - 1 images": _header(2**32 - 1, 28, 28) + bytes(24),
     "product over 2**64": _header(2**32 - 1, 2**32 - 1, 2**32 - 1) + bytes(24),
+    "no images of endless sides": _header(0, 2**32 - 1, 2**32 - 1),
     "a page of HTML": b"<html><body>503</body></html>",
 }
 

@@ -211,7 +211,7 @@ def test_images_of_one_pixel_of_ink(transformer: Any) -> None:
 _VALUES = st.floats(width=32, allow_nan=False, allow_infinity=False) | st.just(0.0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     images=arrays(np.float32, st.tuples(st.integers(1, 4), st.just(8 * 11)), elements=_VALUES),
     hog=st.builds(

@@ -118,9 +118,31 @@ def test_out_of_fold_where_the_folds_do_not_tell_it_is_wilsons_and_says_so() -> 
     assert "out-of-fold accuracy: 1.0000, 95 % interval 0.6756 to 1.0000" in str(evaluation)
 
 
-def test_shares_stay_between_0_and_1_and_other_scores_need_not() -> None:
-    assert _evaluation("+-", (0.0, 1.0)).cv_confidence_interval()[:2] == (0, 1)
-    assert _evaluation("+-", (-0.1, -0.9), "neg_log_loss").cv_confidence_interval().high > 1
+@pytest.mark.parametrize(
+    ("scoring", "scores", "bounds"),
+    [
+        ("accuracy", (0.0, 1.0), (0, 1)),
+        ("roc_auc_ovr_weighted", (0.9, 0.99), (0, 1)),
+        ("average_precision", (0.01, 0.1), (0, 1)),
+        ("matthews_corrcoef", (-0.9, 0.9), (-1, 1)),
+        ("neg_log_loss", (-0.1, -0.9), (None, 0)),
+        ("r2", (0.1, 0.99), (None, None)),
+        ("recall_per_minute", (0.1, 1.5), (None, None)),  # by its name a share, but it is not
+        ("my_score", (0.0, 1.0), (None, None)),
+    ],
+)
+def test_intervals_end_where_a_score_does_if_that_is_known(
+    scoring: str, scores: Any, bounds: Any
+) -> None:
+    interval = _evaluation("+-", scores, scoring).cv_confidence_interval()
+    error = corrected_error(scores, [1, 1], [1, 1])
+    free = t_interval(float(np.mean(scores)), error, 2, 0.95)
+    for end, beyond, bound in zip(interval[:2], free[:2], bounds, strict=True):
+        assert end == (beyond if bound is None else bound)
+
+
+def test_a_fold_without_a_score_leaves_a_share_a_share() -> None:
+    assert _evaluation("++", (0.5, np.nan)).is_share
 
 
 @pytest.mark.parametrize("level", [0, 1, 95, -0.1, np.nan])

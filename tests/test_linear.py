@@ -147,7 +147,7 @@ def test_with_and_without_intercept_in_both_precisions(
     class_weight=st.sampled_from([None, "balanced", {0: 3.0, 1: 0.5}]),
 )
 @example("separable", 3, 0, 6.0, True, False, None)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_any_problem(
     kind: str,
     n_classes: int,

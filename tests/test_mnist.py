@@ -1,19 +1,17 @@
-"""fetch_mnist: found, checked, kept, healed, downloaded from a real server, or a good error."""
+"""fetch_mnist: found, checked, kept, healed, or a good error."""
 
-import functools
 import gzip
-import http.server
+import os
 import shutil
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mnist_models import _mnist, fetch_mnist
+from mnist_models import fetch_mnist
 from mnist_models._idx import idx_header
+from mnist_models._mnist_pins import FILES
 from mnist_models.exceptions import DatasetFormatError, DatasetUnavailableError
 
 
@@ -81,6 +79,32 @@ def test_a_damaged_copy_is_healed_with_a_warning(
     assert len(fetch_mnist(download_if_missing=False)) == 70_000
 
 
+def test_a_link_in_the_caches_place_is_replaced_and_its_target_left_alone(
+    mnist_folder: Path, empty_cache: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "elsewhere"
+    target.write_bytes(b"precious")
+    empty_cache.mkdir()
+    (empty_cache / "mnist-images.npy").symlink_to(target)
+    (empty_cache / "mnist-labels.npy").symlink_to(target)
+    with pytest.warns(RuntimeWarning, match="damaged and will be made anew"):
+        assert len(fetch_mnist(data_home=mnist_folder)) == 70_000
+    assert target.read_bytes() == b"precious"
+    assert not (empty_cache / "mnist-images.npy").is_symlink()
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root may give away")
+def test_a_copy_that_another_user_can_change_is_not_used(
+    mnist_folder: Path, empty_cache: Path
+) -> None:
+    fetch_mnist(data_home=mnist_folder)
+    kept = empty_cache / "mnist-images.npy"
+    os.chown(kept, 12345, 12345)
+    with pytest.warns(RuntimeWarning, match="user 12345's"):
+        assert len(fetch_mnist(data_home=mnist_folder)) == 70_000
+    assert kept.stat().st_uid == 0
+
+
 def test_a_cache_that_cannot_be_written_is_no_error(mnist_folder: Path, empty_cache: Path) -> None:
     empty_cache.write_text("a file where the folder would be")
     mnist = fetch_mnist(data_home=mnist_folder)
@@ -106,7 +130,7 @@ def test_other_digits_under_mnists_names_are_refused(
 def test_files_of_another_shape_under_mnists_names_are_refused(
     empty_cache: Path, tmp_path: Path
 ) -> None:
-    for pinned in _mnist.FILES:
+    for pinned in FILES:
         shape = (3, *(14,) * (len(pinned.shape) - 1)) if "t10k" in pinned.name else pinned.shape
         content = idx_header(shape) + bytes(int(np.prod(shape)))
         (tmp_path / pinned.name).write_bytes(content)
@@ -114,77 +138,8 @@ def test_files_of_another_shape_under_mnists_names_are_refused(
         fetch_mnist(data_home=tmp_path)
 
 
-def test_a_folder_that_cannot_be_made_is_an_error_that_helps(
-    empty_cache: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(DatasetUnavailableError, match="MNIST_MODELS_DATA"):
-        fetch_mnist(data_home=tmp_path / "file" / "below")
-
-
 def test_nothing_anywhere_is_an_error_that_helps(empty_cache: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetUnavailableError) as error:
         fetch_mnist(data_home=tmp_path, download_if_missing=False)
     for hint in (str(tmp_path), "MNIST_MODELS_DATA", "data_home", "load_sample_digits"):
         assert hint in str(error.value)
-
-
-# -- downloads -------------------------------------------------------------------------------------
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """A test has no use for a server's log."""
-
-
-@pytest.fixture
-def serve() -> Iterator[object]:
-    """Serve folders over HTTP on this machine; the function returns a folder's address."""
-    servers = []
-
-    def start(folder: Path) -> str:
-        handler = functools.partial(_Quiet, directory=str(folder))
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}/"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-def test_the_next_mirror_serves_what_the_first_does_not(
-    mnist_folder: Path,
-    empty_cache: Path,
-    tmp_path: Path,
-    serve: object,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    missing, wrong = tmp_path / "missing", tmp_path / "wrong"
-    missing.mkdir()
-    wrong.mkdir()
-    for pinned in _mnist.FILES:
-        (wrong / f"{pinned.name}.gz").write_bytes(b"<html>please log in</html>")
-    mirrors = tuple(serve(folder) for folder in (missing, wrong, mnist_folder))  # type: ignore[operator]
-    monkeypatch.setattr(_mnist, "MIRRORS", mirrors)
-    home = tmp_path / "home"
-    assert len(fetch_mnist(data_home=home)) == 70_000
-    assert sorted(path.name for path in home.iterdir()) == sorted(
-        f"{pinned.name}.gz" for pinned in _mnist.FILES
-    )
-
-
-def test_no_mirror_is_an_error_that_lists_them_all(
-    empty_cache: Path, tmp_path: Path, serve: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gone = "http://127.0.0.1:9/"  # nobody listens on the discard port
-    empty = serve(tmp_path)  # type: ignore[operator]
-    monkeypatch.setattr(_mnist, "MIRRORS", (gone, empty))
-    home = tmp_path / "home"
-    with pytest.raises(DatasetUnavailableError) as error:
-        fetch_mnist(data_home=home)
-    for part in (gone, empty, "404", "MNIST_MODELS_DATA"):
-        assert part in str(error.value)
-    assert list(home.iterdir()) == []

@@ -125,6 +125,9 @@ def test_mlflow_metrics_are_the_evaluations(comparison: Comparison) -> None:
     assert metrics["test_accuracy_low"] == evaluation.confidence_interval().low
     assert metrics["cv_accuracy_high"] == evaluation.cv_confidence_interval().high
     assert metrics["recall/2"] == report["2"]["recall"]
+    median = np.median([fold.model_bytes for fold in comparison["tree"].folds])
+    without_test = dataclasses.replace(comparison["tree"], test=None)
+    assert without_test.to_mlflow()["metrics"]["model_bytes"] == round(median)
     assert metrics["f1-score/macro_avg"] == report["macro avg"]["f1-score"]
     params = evaluation.to_mlflow()["params"]
     assert params["n_neighbors"] == "5"
@@ -137,6 +140,17 @@ def test_labels_that_look_alike_to_mlflow_stay_apart() -> None:
     assert len([name for name in metrics if name.startswith("recall/")]) == len(_HOSTILE) + 1
     assert {"recall/a_", "recall/a__2", "recall/a__3", "recall/né"} <= set(metrics)
     assert not [name for name in metrics if name.startswith("fold_")]  # scores that were NaN
+
+
+def test_a_class_called_like_an_average_has_its_own_metrics() -> None:
+    classes = np.array(["accuracy", "macro avg", "macro_avg"])
+    read = classes[[0, 0, 2]]
+    evaluation = Evaluation("model", "accuracy", classes, classes, read, (Fit(1.0, 1, 1, 3, 3),))
+    metrics = evaluation.to_mlflow()["metrics"]
+    assert metrics["precision/accuracy"] == 0.5
+    assert metrics["recall/macro avg"] == 0
+    assert metrics["recall/macro_avg"] == 1
+    assert metrics["recall/macro_avg_2"] == pytest.approx(2 / 3)  # the average
 
 
 # -- skore -----------------------------------------------------------------------------------------

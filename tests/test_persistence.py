@@ -1,5 +1,7 @@
 """Model files: data only, whole, checked before they are believed."""
 
+import hashlib
+import json
 import os
 import pickle
 import subprocess
@@ -14,6 +16,7 @@ from sklearn import ensemble, linear_model
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
@@ -28,10 +31,15 @@ from mnist_models import (
     make_model,
     save_model,
 )
-from mnist_models.exceptions import ModelFormatError
+from mnist_models.exceptions import (
+    ModelFormatError,
+    ModelSecurityError,
+    ModelVersionWarning,
+)
 from mnist_models.preprocessing import Standardize
 
 from .conftest import Split, quick_model
+from .forging import read_file, write_file
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +91,31 @@ def test_parameters_and_history_come_back(network: Any, tmp_path: Path) -> None:
     assert loaded.n_epochs_ == 2
 
 
+@pytest.mark.parametrize("weights", [{0: 1, 1: 2.5, 2: 1}, {"a": 2, "b": 1, "c": 1}, "balanced"])
+@pytest.mark.parametrize("kind", [LogisticRegression, RandomForestClassifier])
+def test_class_weights_come_back(
+    kind: Any, weights: Any, table: tuple[Any, Any], tmp_path: Path
+) -> None:
+    X, y = table
+    labels = np.array(["a", "b", "c"])[y] if "a" in weights else y
+    model = kind(class_weight=weights).fit(X, labels)
+    save_model(model, tmp_path / "model")
+    assert load_model(tmp_path / "model").get_params() == model.get_params()
+
+
+def test_of_a_search_the_best_model_is_saved(table: tuple[Any, Any], tmp_path: Path) -> None:
+    X, y = table
+    grid = {"classify__C": [0.01, 1.0]}
+    search = GridSearchCV(make_model("logistic"), grid, cv=2).fit(X, y)
+    save_model(search, tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.predict_proba(X), search.predict_proba(X))
+    assert loaded.get_params()["classify__C"] == search.best_params_["classify__C"]
+    blind = GridSearchCV(make_model("logistic"), grid, cv=2, refit=False).fit(X, y)
+    with pytest.raises(TypeError, match="refit=True"):
+        save_model(blind, tmp_path / "model")
+
+
 def test_what_cannot_be_plain_data_is_refused(table: tuple[Any, Any], tmp_path: Path) -> None:
     X, y = table
     path = tmp_path / "model"
@@ -92,7 +125,7 @@ def test_what_cannot_be_plain_data_is_refused(table: tuple[Any, Any], tmp_path: 
         (make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y), "sklearn.preprocessing"),
         (make_pipeline("passthrough", LogisticRegression()).fit(X, y), "builtins.str"),
         (Standardize().fit(X), "classifier"),
-        (LogisticRegression(class_weight={0: 1, 1: 2, 2: 1}).fit(X, y), "class_weight"),
+        (LogisticRegression(random_state=np.random.RandomState(0)).fit(X, y), "random_state"),
         (RandomForestClassifier(2).fit(X, np.column_stack([y, y])), "one output"),
         (sparse, "coef must be an array"),
     ]:
@@ -355,3 +388,99 @@ def test_a_pipeline_of_real_digits_comes_back(fitted: Any, digits: Split, tmp_pa
     assert [name for name, _ in loaded.steps] == ["preprocess", "classify"]
     assert loaded[-1].get_params().keys() == fitted[-1].get_params().keys()
     assert loaded.score(digits[1], digits[3]) == fitted.score(digits[1], digits[3])
+
+
+# -- whose file it is, and which version's ---------------------------------------------------------
+
+
+def test_a_file_with_another_sum_is_refused_before_it_is_read(
+    table: tuple[Any, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "model"
+    save_model(LogisticRegression().fit(*table), path)
+    right = hashlib.sha256(path.read_bytes()).hexdigest()
+    for same in (right, right.upper()):
+        load_model(path, expected_sha256=same)
+    with pytest.raises(ModelSecurityError, match=f"expected the SHA-256 {'0' * 64}, found {right}"):
+        load_model(path, expected_sha256="0" * 64)
+    path.write_bytes(b"anything")
+    with pytest.raises(ModelSecurityError):
+        load_model(path, expected_sha256=right)
+    with pytest.raises(ValueError, match="64 hexadecimal digits"):
+        load_model(path, expected_sha256="md5")
+
+
+@pytest.mark.parametrize(
+    ("name", "warns"), [("logistic", ["scikit-learn"]), ("network", ["scikit-learn", "keras"])]
+)
+def test_other_versions_are_one_warning(
+    name: str, warns: list[str], network: Any, table: tuple[Any, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "model"
+    save_model(network if name == "network" else LogisticRegression().fit(*table), path)
+    manifest, arrays = read_file(path)
+    here = manifest["versions"]
+    same_minor = here["scikit-learn"].rpartition(".")[0] + ".99"
+    write_file(path, manifest | {"versions": here | {"scikit-learn": same_minor}}, arrays)
+    load_model(path)
+    others = here | {"scikit-learn": "1.2.3", "keras": "2.1.0", "numpy": "1.0"}
+    write_file(path, manifest | {"versions": others}, arrays)
+    with pytest.warns(ModelVersionWarning) as told:
+        load_model(path)
+    message = str(told[0].message)
+    assert [each in message for each in warns] == [True] * len(warns)
+    assert ("keras" in message) == (name == "network")
+    assert len(told) == 1
+    assert told[0].filename == __file__
+
+
+def test_what_only_other_versions_know_is_not_called_forged(
+    table: tuple[Any, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "model"
+    save_model(LogisticRegression().fit(*table), path)
+    manifest, arrays = read_file(path)
+    manifest["versions"]["scikit-learn"] = "2.0.0"
+    manifest["settings"]["params"]["invented"] = True
+    write_file(path, manifest, arrays)
+    with pytest.raises(
+        ModelFormatError, match=r"invented.*saved with scikit-learn 2\.0\.0"
+    ) as error:
+        load_model(path)
+    assert not isinstance(error.value, ModelSecurityError)
+
+
+def test_a_later_format_names_the_version_it_needs(table: tuple[Any, Any], tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    save_model(LogisticRegression().fit(*table), path)
+    manifest, arrays = read_file(path)
+    versions = manifest["versions"] | {"mnist_models": "9.4"}
+    write_file(path, manifest | {"format": 7, "versions": 7}, arrays)
+    with pytest.raises(ModelFormatError, match="found 7: load it with mnist_models None"):
+        load_model(path)
+    write_file(path, manifest | {"format": 7, "versions": versions, "more": 1}, arrays)
+    with pytest.raises(
+        ModelFormatError, match=r"found 7: load it with mnist_models '9\.4'"
+    ) as error:
+        load_model(path)
+    assert not isinstance(error.value, ModelSecurityError)
+
+
+RELEASED = Path(__file__).parent / "models"
+
+
+@pytest.mark.parametrize(
+    "path", sorted(RELEASED.glob("*/*.model")), ids=lambda p: p.parent.name + "-" + p.stem
+)
+@pytest.mark.filterwarnings("ignore::mnist_models.exceptions.ModelVersionWarning")  # which is true
+def test_files_of_every_format_stay_readable(path: Path) -> None:
+    """Made by tests/models/make.py of the version that wrote that format first."""
+    expected = json.loads(path.with_suffix(".json").read_text())
+    loaded = load_model(path)
+    answers = loaded.predict_proba(np.asarray(expected["X"], dtype=np.uint8))
+    np.testing.assert_allclose(answers, expected["probabilities"], rtol=1e-4, atol=1e-6)
+
+
+def test_there_are_files_of_this_format() -> None:
+    names = {path.stem for path in RELEASED.glob("format-1/*.model")}
+    assert {name.partition("-")[0] for name in names} == {"logistic", "forest", "network"}

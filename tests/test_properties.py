@@ -72,7 +72,7 @@ def _check(name: str, problem: tuple[NDArray[Any], NDArray[Any]]) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:lbfgs failed to converge")  # features of 1e300 beside others
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     name=st.sampled_from([name for name in MODEL_NAMES if name != "network"]), problem=problems()
 )
@@ -83,7 +83,7 @@ def test_probabilities_or_a_valueerror(
 
 
 # A network takes seconds to train, whatever the data: fewer tries.
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(problem=problems())
 def test_probabilities_or_a_valueerror_from_the_network(
     problem: tuple[NDArray[Any], NDArray[Any]],

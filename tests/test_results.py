@@ -90,6 +90,32 @@ def test_a_test_set_and_a_history_are_not_lost_either() -> None:
     assert again.test == evaluation.test
 
 
+def test_what_is_not_finite_is_null_in_json_and_nan_again() -> None:
+    history = {"loss": [1.0, np.nan, np.inf], "accuracy": [0.5, 0.6, 0.7]}
+    test = Fit(np.nan, 3.0, 0.25, 6, 2, history)
+    folds = _evaluation("", (0.9, np.nan)).folds
+    unscored = dataclasses.replace(_tested(), test=test, folds=folds)
+    comparison = Comparison({"scored": _tested(), "unscored": unscored})
+    for found in (unscored, comparison):
+        text = found.to_json()
+        assert "NaN" not in text
+        assert "Infinity" not in text
+        assert type(found).from_dict(json.loads(text)).to_json() == text
+    again = Evaluation.from_dict(json.loads(unscored.to_json()))
+    np.testing.assert_array_equal(again.cv_scores, [0.9, np.nan])
+    assert again.test is not None
+    assert np.isnan(again.test.score)
+    assert again.test.history is not None
+    np.testing.assert_array_equal(again.test.history["loss"], [1.0, np.nan, np.nan])
+    assert again.test.history["accuracy"] == history["accuracy"]
+
+
+def test_a_fold_without_a_score_is_told_of() -> None:
+    evaluation = _evaluation("model", (0.9, np.nan))
+    assert repr(evaluation) == "Evaluation('model', 2 folds, accuracy missing in 1 of 2 folds)"
+    assert "accuracy: missing in 1 of 2 folds\n" in str(evaluation)
+
+
 def test_other_formats_are_refused() -> None:
     with pytest.raises(ValueError, match=r"format 2.*Got format 99"):
         Evaluation.from_dict(_evaluation().to_dict() | {"format": 99})
@@ -110,6 +136,27 @@ def test_str_is_the_whole_report_and_repr_one_line() -> None:
         "Confusion matrix",
     ):
         assert part in str(evaluation)
+
+
+_AVERAGES = ("accuracy", "macro avg", "weighted avg")
+
+
+def test_figures_are_scikit_learns() -> None:
+    evaluation = _evaluation()
+    report = evaluation.classification_report(output_dict=True)
+    for name, *shares, support in (*evaluation.class_figures, *evaluation.average_figures):
+        assert [*shares, support] == pytest.approx(list(report[name].values()))
+
+
+def test_classes_may_be_called_like_averages() -> None:
+    plain, alike = _evaluation(labels=("a", "b", "c")), _evaluation(labels=_AVERAGES)
+    assert [each.name for each in alike.class_figures] == list(_AVERAGES)
+    assert [each[1:] for each in alike.class_figures] == [each[1:] for each in plain.class_figures]
+    assert alike.average_figures == plain.average_figures
+    assert alike.to_markdown().count("| accuracy | 0.67 | 0.67 | 0.67 | 3 |") == 1
+    assert json.loads(alike.to_json())["class_figures"][0]["support"] == 3
+    with pytest.raises(ValueError, match=r"called \['accuracy', .*Take class_figures"):
+        alike.classification_report(output_dict=True)
 
 
 def test_markdown_escapes_what_is_hostile_in_a_label() -> None:
@@ -140,6 +187,17 @@ def test_a_model_without_a_score_is_last() -> None:
         assert comparison.ranking() == ["c", "a", "b"]
 
 
+def test_where_no_model_has_a_score_none_is_best() -> None:
+    names = ("one", "other")
+    comparison = Comparison({name: _evaluation(name, (0.9, float("nan"))) for name in names})
+    with pytest.raises(ValueError, match=r"no model has a score in every fold\. Got .*'one'"):
+        comparison.best  # noqa: B018
+    shown = " ".join(str(comparison).split())
+    assert "nothing can be said of one and other over the 2 folds: a score is missing" in shown
+    assert "nan" not in shown
+    assert "nothing can be said" in comparison.to_markdown()
+
+
 def test_the_ranking_is_by_the_folds(comparison: Comparison) -> None:
     assert comparison.ranking() == ["best", "good", "same"]
     assert comparison.best == "best"
@@ -167,10 +225,11 @@ def test_a_comparison_goes_through_json(comparison: Comparison) -> None:
 def test_a_comparison_shows_table_verdicts_and_the_best_report(comparison: Comparison) -> None:
     shown = str(comparison)
     assert shown.splitlines()[1].startswith("best")
-    assert "best is better than good by 10.3 points over the 3 folds, 95 % interval" in shown
+    assert "- best is better than good by 10.3 points over the 3 folds, simultaneous 95 %" in shown
     assert "good and same" not in shown
     assert max(len(line) for line in shown.splitlines()) < 80
-    assert "Best: best" in shown
+    assert shown.endswith(str(comparison["best"]))
+    assert "Which kind of model reads better, by the folds:" in shown
     assert "| best | 0.9133" in comparison.to_markdown()
 
 

@@ -2,9 +2,17 @@
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from mnist_models._report.text import legible
 
 WIDTH = 79
+
+# what the two tests are about
+_HEADINGS = {
+    "folds": "Which kind of model reads better, by the folds",
+    "test": "Which of the fitted models reads better, by the test set",
+}
 
 
 def verdict(
@@ -27,11 +35,11 @@ def verdict(
     where : str
         What they were compared on.
     difference : float
-        The first's score less the second's.
+        The first's score less the second's; NaN if one of them has none.
     interval : tuple of float or None
         Of the difference; None if it is not known.
     level : float
-        Of the interval; a p-value below 1 - level is a difference shown.
+        Of all intervals at once; a p-value below 1 - level is a difference shown.
     p_value : float
         Corrected for the number of tests.
     in_points : bool
@@ -43,11 +51,12 @@ def verdict(
     --------
     >>> names, interval = ("forest", "logistic"), (0.046, 0.058)
     >>> where = "on the test set"
-    >>> found = verdict(names, where, 0.052, interval, 0.95, 3e-4, in_points=True, n_tests=3)
-    >>> print(wrapped([found]))
-    forest is better than logistic by 5.2 points on the test set, 95 % interval 4.6
-      to 5.8 (Holm-corrected p = 0.0003)
+    >>> print(verdict(names, where, 0.052, interval, 0.95, 3e-4, in_points=True, n_tests=3))
+    forest is better than logistic by 5.2 points on the test set,
+    simultaneous 95 % interval 4.6 to 5.8 (Holm-corrected p = 0.0003)
     """
+    if not math.isfinite(difference):
+        return f"nothing can be said of {names[0]} and {names[1]} {where}: a score is missing"
     if difference < 0:
         names, difference = (names[1], names[0]), -difference
         interval = None if interval is None else (-interval[1], -interval[0])
@@ -58,28 +67,55 @@ def verdict(
     not_shown = f"no difference shown between {better} and {worse} {where}: {apart}"
     if interval is None:
         return f"{not_shown}, and nothing there tells how much of that is chance"
+    limit = round(1 - level, 12)  # in floats, 1 - 0.95 is a little more than 0.05
+    is_shown = p_value < limit
+    said = f"{better} is better than {worse} by {amount} {where}" if is_shown else not_shown
+    p = _p_value(p_value, limit)
     low, high = (_number(end, decimals, in_points) for end in interval)
-    holm = "Holm-corrected " if n_tests > 1 else ""
-    surely = f"{100 * level:g} % interval {low} to {high} ({holm}p {_p_value(p_value)})"
-    if p_value < 1 - level:
-        return f"{better} is better than {worse} by {amount} {where}, {surely}"
-    return f"{not_shown}, {surely}"
+    together, holm = ("simultaneous ", "Holm-corrected ") if n_tests > 1 else ("", "")
+    surely = f"{together}{100 * level:g} % interval {low} to {high} ({holm}p {p})"
+    return f"{said}, {surely}{_borderline(is_shown, interval[0])}"
 
 
-def wrapped(sentences: Sequence[str]) -> str:
-    """Sentences for a terminal of 80 columns, each on lines of its own."""
-    return "\n".join(
-        textwrap.fill(each, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
-        for each in sentences
+def _borderline(is_shown: bool, low: float) -> str:
+    """A test and an interval are not always of one mind; whoever reads both is told of it."""
+    if is_shown == (low > 0):
+        return ""
+    sure, unsure = ("test", "interval") if is_shown else ("interval", "test")
+    return f"; a borderline case: the {sure} tells them apart, the {unsure} does not"
+
+
+def headed(verdicts: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """The sentences under words for what they are about.
+
+    Parameters
+    ----------
+    verdicts : mapping of str to sequence of str
+        Those on the folds under ``"folds"``, those on the test set under ``"test"``.
+    """
+    return {_HEADINGS[about]: sentences for about, sentences in verdicts.items()}
+
+
+def listed(verdicts: Mapping[str, Sequence[str]]) -> str:
+    """The same for a terminal of 80 columns, each sentence on lines of its own."""
+    fill = textwrap.TextWrapper(
+        WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False
+    ).fill
+    return "\n\n".join(
+        "\n".join([f"{heading}:", *(fill(legible(each)) for each in sentences)])
+        for heading, sentences in headed(verdicts).items()
     )
 
 
 def _decimals(interval: tuple[float, float] | None, in_points: bool) -> int:
-    """As many as show the width of the interval with two digits."""
+    """As many as show the width of the interval with two digits, and on which side of 0 it ends."""
     if interval is None:
         return 1 if in_points else 4
-    width = (interval[1] - interval[0]) * (100 if in_points else 1)
-    return max(1, 1 - math.floor(math.log10(width)))
+    scale = 100 if in_points else 1
+    low, high = scale * interval[0], scale * interval[1]
+    of_width = 1 - math.floor(math.log10(high - low))
+    of_low = -math.floor(math.log10(abs(low))) if low else 0
+    return max(1, of_width, of_low)
 
 
 def _number(value: float, decimals: int, in_points: bool) -> str:
@@ -87,5 +123,9 @@ def _number(value: float, decimals: int, in_points: bool) -> str:
     return f"{round(value * (100 if in_points else 1), decimals) + 0.0:.{decimals}f}"
 
 
-def _p_value(value: float) -> str:
-    return "< 0.0001" if value < 0.0001 else f"= {value:.2g}"
+def _p_value(value: float, limit: float) -> str:
+    """With two digits, or as many more as show on which side of the limit it is."""
+    if value < 0.0001:
+        return "< 0.0001"
+    written = (f"{value:.{digits}g}" for digits in range(2, 18))
+    return f"= {next(text for text in written if (float(text) < limit) == (value < limit))}"
