@@ -161,7 +161,7 @@ def _display(total: int) -> Iterator[Hear]:
     with shown:
         whole = shown.add_task("fits", total=total, count=f"0 of {total}")
         lines: dict[tuple[str, str], Any] = {}
-        tried = set[tuple[str, str]]()
+        again = set[tuple[str, str]]()
 
         def hear(step: Step) -> None:
             name = (step.model, step.part)
@@ -172,9 +172,10 @@ def _display(total: int) -> Iterator[Hear]:
             if name in lines:
                 shown.remove_task(lines.pop(name))
             if step.what == "begun":
-                count = "tried again" if name in tried else ""
+                count = "tried again" if name in again else ""
                 lines[name] = shown.add_task(", ".join(name), total=None, count=count)
-                tried.add(name)
+            elif step.what == "retried":
+                again.add(name)
             left = "" if step.seconds_left is None else f", {_clock(step.seconds_left)} left"
             shown.update(whole, completed=step.done, count=f"{step.done} of {step.total}{left}")
 
