@@ -233,6 +233,7 @@ def _nobody_is_left(folder: Path) -> None:
     raise AssertionError((running.stdout, left))
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_a_run_within_seconds(tmp_path: Path) -> None:
     process = _start(tmp_path, "marks", "run", 2, "forest")
     assert process.stdout is not None
@@ -406,6 +407,7 @@ def test_two_runs_on_one_folder(tmp_path: Path, marks: Path) -> None:
         evaluate(_model(marks), X, y, checkpoint=tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_lost_fits_are_tried_again_by_the_next_call(marks: Path, tmp_path: Path) -> None:
     from mnist_models.exceptions import WorkerLostError
 

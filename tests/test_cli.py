@@ -109,6 +109,7 @@ def test_evaluate_shows_one_report(capsys: Capture, folder: Path) -> None:
     assert evaluation.source == "test"
 
 
+@pytest.mark.slow
 def test_the_main_job() -> None:
     """In a process of its own, all three models, and nothing on standard error."""
     done = subprocess.run(
@@ -434,6 +435,7 @@ def test_an_error_in_a_fit_says_which_fit_it_was(capsys: Capture, tmp_path: Path
     assert "raised by the fit of logistic, fold" in err.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_fits_that_are_lost_cost_no_others(
     capsys: Capture, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
