@@ -14,7 +14,8 @@ from mnist_models import MODEL_NAMES, compare, make_model
 def costs(quick: bool) -> Iterator[Cost]:
     """Ours and theirs, each in processes of its own; test accuracies are printed beside."""
     words = ["--quick"] if quick else []
-    yield cost_of_module("the report's comparison, ours", "benchmarks.job", *words)
+    if not quick:  # where it would say what the next says
+        yield cost_of_module("the report's comparison, ours", "benchmarks.job")
     yield cost_of_module("the same, two fits at a time", "benchmarks.job", *words, "--jobs=2")
     yield cost_of_module("the same, a notebook's", "benchmarks.notebook", *words)
 
@@ -24,7 +25,8 @@ def main(quick: bool, n_jobs: int | None) -> None:
     X, X_test, y, y_test = report_split(quick)
     models = {name: make_model(name, random_state=0) for name in MODEL_NAMES}
     models["forest"].set_params(classify__n_jobs=-1)
-    comparison = compare(models, X, y, test=(X_test, y_test), cv=5, n_jobs=n_jobs)
+    cv = 2 if quick else 5
+    comparison = compare(models, X, y, test=(X_test, y_test), cv=cv, n_jobs=n_jobs)
     print(comparison)
     print(*(comparison[name].accuracy for name in MODEL_NAMES))
 

@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from mnist_models._evaluation_input import Folds
 from mnist_models._fitting import Data, Outcome, Scoring
-from mnist_models._provenance import described, parameters_of, sha256_of, that_decide, versions
+from mnist_models._provenance import (
+    described,
+    parameters_of,
+    parameters_that_decide,
+    sha256_of,
+    told_apart,
+    versions,
+)
 from mnist_models.results import Evaluation, Provenance
 
 
@@ -30,12 +37,20 @@ def origins_of(
     }
 
 
-def identity_of(scoring: Scoring, origins: Mapping[str, Provenance]) -> dict[str, Any]:
-    """What must be the same for a run to go on from where it was: all that decides its results."""
+def identity_of(
+    models: Mapping[str, Any], scoring: Scoring, origins: Mapping[str, Provenance]
+) -> dict[str, Any]:
+    """What must be the same for a run to go on from where it was: all that decides its results.
+
+    Raises
+    ------
+    TypeError
+        If a parameter cannot be told from another value of it.
+    """
     shared = asdict(next(iter(origins.values())))
     del shared["parameters"]
-    models = {name: that_decide(origin.parameters) for name, origin in origins.items()}
-    return shared | {"scoring": described(scoring), "models": models}
+    told = {name: parameters_that_decide(model, name) for name, model in models.items()}
+    return shared | {"scoring": told_apart("scoring", scoring), "models": told}
 
 
 def assemble(

@@ -4,7 +4,9 @@ import importlib.metadata
 import json
 import platform
 import sys
+import tempfile
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from mnist_models._pixels import read_pixels
 from mnist_models.comparison import Comparison
 from mnist_models.datasets import ImageDataset, fetch_mnist, load_idx, load_sample_digits
 from mnist_models.evaluation import compare
+from mnist_models.exceptions import WorkerLostError
 from mnist_models.models import make_model
 from mnist_models.network import SequentialClassifier
 from mnist_models.persistence import load_model, save_model
@@ -31,28 +34,17 @@ from mnist_models.reproduction import reproduce
 
 def run_compare(options: Namespace) -> int:
     """Evaluate several models; print the table and the best one's report."""
-    comparison, images = _compare(options, options.models)
-    print(comparison.to_json() if options.json else comparison)
-    _write_plots(comparison, images, options.plots)
-    if options.html is not None:
-        comparison.to_html(options.html, images)
-    return 0
+    return _evaluate(options, options.models, lambda comparison: comparison)
 
 
 def run_evaluate(options: Namespace) -> int:
     """Evaluate one model; print its report."""
-    comparison, images = _compare(options, [options.model])
-    evaluation = comparison[options.model]
-    print(evaluation.to_json() if options.json else evaluation)
-    _write_plots(comparison, images, options.plots)
-    if options.html is not None:
-        evaluation.to_html(options.html, images)
-    return 0
+    return _evaluate(options, [options.model], lambda comparison: comparison[options.model])
 
 
 def run_reproduce(options: Namespace) -> int:
     """Hold the three models against the report; 1 where they miss a claim of it."""
-    _make_folder(options.plots)
+    _make_folder("--plots", options.plots)
     data = fetch_mnist().split("report")
     _load_tensorflow()
     found = reproduce(data, random_state=options.seed)
@@ -154,22 +146,45 @@ def load_data(name: str) -> ImageDataset:
     return ImageDataset(data, target, train.image_shape, folder.resolve().name, len(train))
 
 
-def _compare(options: Namespace, names: list[str]) -> tuple[Comparison, NDArray[np.uint8]]:
-    """The models compared on the data that was named, and the images of its test set."""
-    _make_folder(options.plots)
+def _evaluate(options: Namespace, names: list[str], shown: Callable[[Comparison], Any]) -> int:
+    """Evaluate models on the data that was named; give what was asked for, and print the rest."""
+    _make_folder("--plots", options.plots)
+    _make_folder("--checkpoint", options.checkpoint)
     _check_file("--html", options.html)
     dataset = load_data(options.data)
     # a folder's own test set is its test set; MNIST's and the sample's is the report's
     own = options.data not in ("sample", "mnist") and dataset.n_official_train is not None
-    X_train, X_test, y_train, y_test = dataset.split("official" if own else "report")
-    if "network" in names and options.jobs in (None, 1):
+    split = dataset.split("official" if own else "report")
+    lost = None
+    try:
+        comparison = _compare(options, names, split)
+    except WorkerLostError as error:
+        if not error.finished:
+            raise
+        comparison, lost = Comparison(error.finished), error
+    images = split[1].reshape(-1, *dataset.image_shape)
+    result = shown(comparison)
+    try:  # first what takes room on a disk, for print ends the command if nobody reads any more
+        _write_plots(comparison, images, options.plots)
+        if options.html is not None:
+            result.to_html(options.html, images)
+    finally:
+        print(result.to_json() if options.json else result)
+    if lost is not None:
+        raise lost
+    return 0
+
+
+def _compare(options: Namespace, names: list[str], split: Any) -> Comparison:
+    X_train, X_test, y_train, y_test = split
+    if "network" in names and options.jobs in (None, 1) and options.timeout is None:
         _load_tensorflow()
     models = {
         name: make_model(name, recipe=options.recipe, random_state=options.seed) for name in names
     }
     if "forest" in models:
         models["forest"].set_params(classify__n_jobs=-1)  # the others use every core unasked
-    comparison = compare(
+    return compare(
         models,
         X_train,
         y_train,
@@ -177,9 +192,9 @@ def _compare(options: Namespace, names: list[str]) -> tuple[Comparison, NDArray[
         cv=options.cv,
         random_state=options.seed,
         n_jobs=options.jobs,
+        timeout=options.timeout,
         checkpoint=options.checkpoint,
     )
-    return comparison, X_test.reshape(-1, *dataset.image_shape)
 
 
 def _check_scale(path: Path, pixels: NDArray[Any], model: Any) -> None:
@@ -197,16 +212,35 @@ def _check_scale(path: Path, pixels: NDArray[Any], model: Any) -> None:
         )
 
 
-def _make_folder(folder: Path | None) -> None:
+def _make_folder(option: str, folder: Path | None) -> None:
     """Before the work, so that a folder that cannot be does not cost it."""
-    if folder is not None:
+    if folder is None:
+        return
+    try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{option} must be a folder. Got {folder}: {error.strerror}.") from error
+    _check_writable(option, folder)
 
 
 def _check_file(option: str, path: Path | None) -> None:
     """Before the work too."""
-    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+    if path is None:
+        return
+    if path.is_dir() or not path.parent.is_dir():
         raise ValueError(f"{option} must be a file in a folder that exists. Got {path}.")
+    _check_writable(option, path.parent)
+
+
+def _check_writable(option: str, folder: Path) -> None:
+    """By trying: of a disk that is mounted read-only the permissions tell nothing."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"{option} must be in a folder where files can be made. Got {folder}: {error.strerror}."
+        ) from error
 
 
 def _write_plots(comparison: Comparison, images: NDArray[Any], folder: Path | None) -> None:

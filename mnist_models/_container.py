@@ -45,7 +45,10 @@ class _Extent(NamedTuple):
 
 def pack(description: Any, arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """The content of a file with these arrays and this description, which must suit JSON."""
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    contiguous = {
+        name: np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        for name, array in arrays.items()
+    }
     text = json.dumps(description)
     metadata = {"mnist_models": text, "sha256": _fingerprint(text, contiguous)}
     return bytes(safetensors.numpy.save(contiguous, metadata))

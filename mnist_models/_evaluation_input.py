@@ -40,6 +40,8 @@ def check_models(models: Mapping[str, Any], scoring: Scoring) -> None:
     if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
         raise ValueError(f"scoring must be one scorer: a str or callable. Got {scoring!r} instead.")
     for name, model in models.items():
+        if not isinstance(name, str):
+            raise TypeError(f"models must be named by strings. Got {name!r} instead.")
         if not is_classifier(model):
             raise TypeError(
                 f"{name!r} must be a scikit-learn classifier (is_classifier of it is False). "

@@ -44,7 +44,8 @@ class Fit:
         Size of the fitted model, pickled; None where it cannot be.
     peak_bytes : int or None
         The most memory that the process held while fitting and predicting, over what it held
-        before; None where the system does not tell (it does on Linux).
+        before; None where the system does not tell (it does on Linux), and of fits that shared a
+        process.
     """
 
     score: float

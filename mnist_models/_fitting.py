@@ -1,6 +1,6 @@
 """One fit, timed, and what the fitted model says of rows it has not seen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, NamedTuple, TypeAlias
 
@@ -17,7 +17,7 @@ from mnist_models._threads import hold_jobs
 
 Rows: TypeAlias = NDArray[np.intp]
 Labels: TypeAlias = NDArray[Any]
-Training: TypeAlias = tuple[Any, Labels, dict[str, NDArray[Any]]]
+Training: TypeAlias = tuple[Any, Labels, Mapping[str, NDArray[Any]]]
 Scoring: TypeAlias = str | Callable[[Any, Any, Any], float] | None
 
 
@@ -27,7 +27,7 @@ class Data(NamedTuple):
     X: Any
     y: Labels
     test: tuple[Any, Labels] | None
-    params: dict[str, NDArray[Any]]  # what fit is given besides, with a value for each row of X
+    params: Mapping[str, NDArray[Any]] = {}  # what fit is given besides, a value for each row of X
 
 
 class Task(NamedTuple):
@@ -102,7 +102,7 @@ def _ask(model: Any, task: Task, training: Training, X_test: Any, y_test: Labels
         n_train=len(y),
         n_predicted=len(y_test),
         history=history,
-        best_epoch=getattr(final_estimator(model), "best_epoch_", None) if history else None,
+        best_epoch=_best_epoch(final_estimator(model)) if history else None,
         model_bytes=pickled_bytes(model),
         peak_bytes=memory.rise,
     )
@@ -126,6 +126,12 @@ def _history(model: Any) -> dict[str, list[float]] | None:
     if not (lists and all(isinstance(x, int | float) for each in history.values() for x in each)):
         return None
     return history
+
+
+def _best_epoch(model: Any) -> int | None:
+    """The same of its best epoch."""
+    best = getattr(model, "best_epoch_", None)
+    return int(best) if isinstance(best, int | np.integer) else None
 
 
 def _divide(data: Data, fold: tuple[Rows, Rows] | None) -> tuple[Training, Any, Labels]:

@@ -8,20 +8,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sklearn.base import BaseEstimator
+
 _STATM = Path("/proc/self/statm")
 _SECONDS_BETWEEN_LOOKS = 0.02
 
 
 class Peak:
-    """The most memory held so far, over what was held at first; None where it is not to be had."""
+    """The most memory held so far, over what was held at first; None where it is not to be had.
+
+    Nor can it be had of one of several fits in a process: memory does not tell whose it is.
+    """
 
     def __init__(self) -> None:
         self._first = self._most = _resident_bytes()
+        self.is_shared = False
 
     @property
     def rise(self) -> int | None:
         """In bytes."""
-        if self._first is None or self._most is None:
+        if self.is_shared or self._first is None or self._most is None:
             return None
         return self._most - self._first
 
@@ -29,6 +35,10 @@ class Peak:
         """Note what is held now."""
         if self._most is not None:
             self._most = max(self._most, _resident_bytes() or 0)
+
+
+_watched: list[Peak] = []
+_lock = threading.Lock()
 
 
 @contextmanager
@@ -43,9 +53,15 @@ def peak_memory() -> Iterator[Peak]:
     watcher = threading.Thread(target=watch, daemon=True)
     if peak.rise is not None:
         watcher.start()
+    with _lock:
+        _watched.append(peak)
+        for each in _watched:
+            each.is_shared |= len(_watched) > 1
     try:
         yield peak
     finally:
+        with _lock:
+            _watched.remove(peak)
         done.set()
         peak.look()
 
@@ -70,6 +86,18 @@ class _Counter:
         return size
 
 
+class _Sizer(pickle.Pickler):
+    """Takes every ``n_jobs`` for None: how many cores a worker had is not the model's size."""
+
+    def reducer_override(self, thing: Any) -> Any:
+        if not isinstance(thing, BaseEstimator) or getattr(thing, "n_jobs", None) is None:
+            return NotImplemented
+        make, arguments, state, *rest = thing.__reduce_ex__(5)
+        if isinstance(state, dict):
+            state = state | {"n_jobs": None}
+        return make, arguments, state, *rest
+
+
 def pickled_bytes(thing: Any) -> int | None:
     """How large an object is as a pickle, without making one; None if it cannot be pickled.
 
@@ -82,7 +110,7 @@ def pickled_bytes(thing: Any) -> int | None:
     """
     counter = _Counter()
     try:
-        pickle.Pickler(counter, protocol=5).dump(thing)
+        _Sizer(counter, protocol=5).dump(thing)
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError):
         return None
     return counter.n_bytes

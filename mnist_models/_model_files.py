@@ -64,9 +64,11 @@ def _manifest(told: Any) -> Manifest:
     described = isinstance(told, dict) and type(told.get("format")) is int
     require(described, "none", "the description of a model")
     if told["format"] != _FORMAT:  # of which nothing else is known
-        writer = dict(told.get("versions", {})).get("mnist_models", "of its time")
+        versions = told.get("versions")
+        writer = versions.get("mnist_models") if isinstance(versions, dict) else None
         raise ModelFormatError(
-            f"expected format {_FORMAT}, found {told['format']}: load it with mnist_models {writer}"
+            f"expected format {_FORMAT}, found {told['format']}: "
+            f"load it with mnist_models {writer!r}"
         )
     require(told.keys() == set(Manifest._fields), f"{sorted(told)}", f"{Manifest._fields}")
     saved = told["versions"]

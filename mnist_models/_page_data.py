@@ -11,9 +11,9 @@ from sklearn.metrics import confusion_matrix
 from mnist_models._files import atomic_writer
 from mnist_models._findings import Findings
 from mnist_models._intervals import ConfidenceInterval
-from mnist_models._page_images import Images
 from mnist_models._report.html import render
 from mnist_models._report.page import Digits, History, ModelShown, Page
+from mnist_models._reported_images import Images
 
 # What is packed, or left out, together: so many digits, or fewer where they are large.
 _BLOCK_ROWS, _BLOCK_PIXELS = 1024, 2**20
@@ -36,7 +36,8 @@ def write_page(
     images : array-like, default=None
         Pixels of the rows reported on.
     verdicts : dict of str to sequence of str, default=None
-        What can be said of the differences between the models, under headings.
+        What can be said of the differences between the models, under headings; first of the two
+        that lead.
 
     Raises
     ------
@@ -160,11 +161,14 @@ def _display_order(found: Findings) -> NDArray[np.intp]:
 def _permille(
     found: Findings, classes: NDArray[Any], rows: NDArray[np.intp]
 ) -> list[list[int]] | None:
-    """Thousandths for each class, 0 for those that this model does not know."""
+    """Thousandths for each class: 0 is none, 1000 is all, and what only rounds to these is not."""
     if found.probabilities is None:
         return None
-    chances = found.probabilities[rows]
+    chances = np.clip(found.probabilities[rows], 0, 1)
+    between = (chances > 0) & (chances < 1)
     thousandths = np.zeros((len(rows), len(classes)), dtype=np.int64)
     columns = np.searchsorted(classes, found.classes)
-    thousandths[:, columns] = np.where(chances < 1, np.minimum(np.rint(1000 * chances), 999), 1000)
+    thousandths[:, columns] = np.where(
+        between, np.clip(np.rint(1000 * chances), 1, 999), 1000 * chances
+    )
     return thousandths.tolist()

@@ -1,17 +1,21 @@
 """Where fits are made that are not made here: worker processes of ours, or somebody's executor."""
 
-import contextlib
-import os
-from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+import cloudpickle
+import joblib
+from sklearn import config_context
+
+from mnist_models._errand import Brought, Errand, carry_out, errand, here, leave_word
 from mnist_models._fitting import Data, Outcome, Task, fit_and_predict
 from mnist_models._shipment import Shipment, scratch_folder, shipped, unpack
 from mnist_models._threads import held_to_one_thread, share_of
-from mnist_models._ticks import listening
+from mnist_models._ticks import Hear, listening
 from mnist_models._workers import Workers, workers
 
 # More fits than there ever are: they are all handed over at once.
@@ -24,35 +28,35 @@ class Place(Protocol):
     Attributes
     ----------
     folder : path
-        Where fits can leave word of their epochs, if they see it.
-    knows_who : bool
-        Whether it is certain which fit a worker died of; if not, fits that died together must be
-        tried again one by one.
+        Where word of the fits arrives: that they have begun, how many epochs are done.
+    ours : bool
+        Whether each fit has a worker of ours, begins at once, and is the one that it died of. If
+        not, fits may have to wait, and those that died together must be tried again one by one.
     """
 
     folder: Path
-    knows_who: bool
+    ours: bool
 
     def n_at_once(self) -> int:
-        """How many fits can be at work."""
+        """How many fits can be there."""
 
-    def submit(self, task: Task, word: Path) -> Future[Outcome]:
-        """Begin a fit."""
+    def submit(self, task: Task, word: Path) -> Future[Any]:
+        """Hand a fit over. Its future has an Outcome, or what :mod:`_errand` makes of one."""
 
-    def look(self) -> None:
+    def look(self, running: Iterable[Future[Any]]) -> None:
         """See to fits that will never come to an end."""
 
-    def release(self, future: Future[Outcome]) -> None:
+    def release(self, future: Future[Any]) -> None:
         """Put away a fit that has come to an end."""
 
-    def discard(self, future: Future[Outcome]) -> None:
-        """Put away one that has died, or end one that takes too long."""
+    def discard(self, future: Future[Any]) -> None:
+        """Put away one that has died, or end one that is no longer wanted."""
 
 
 class OwnProcesses:
     """Worker processes of ours, each with its share of the cores."""
 
-    knows_who = True
+    ours = True
 
     def __init__(self, group: Workers, n_workers: int, shipment: Shipment, folder: Path) -> None:
         self.folder = folder
@@ -65,66 +69,49 @@ class OwnProcesses:
         """As many as there are workers."""
         return self._n_workers
 
-    def look(self) -> None:
+    def look(self, running: Iterable[Future[Any]]) -> None:
         """A worker's end is always heard of."""
 
-    def submit(self, task: Task, word: Path) -> Future[Outcome]:
+    def submit(self, task: Task, word: Path) -> Future[Any]:
         """Begin a fit in a worker that is idle."""
-        hold = Hold(share_of(self._n_workers), word)
-        return self._group.submit(_fit_in_worker, task, self._shipment, hold)
+        packed = cloudpickle.dumps(errand(task, share_of(self._n_workers), word))
+        return self._group.submit(_fit_in_worker, packed, self._shipment)
 
 
 class Somebodys:
     """An executor whose workers are not ours to end or to replace. Every fit has one thread."""
 
-    knows_who = False
+    ours = False
 
-    def __init__(self, executor: Executor, n_jobs: int | None, folder: Path) -> None:
+    def __init__(
+        self, executor: Executor, n_at_once: int, shipment: Shipment, folder: Path
+    ) -> None:
         self.folder = folder
         self._executor = executor
-        self._n_jobs = n_jobs
-        self._running: set[Future[Outcome]] = set()
-        self._shipment = Shipment("", 0, None)
-
-    @contextmanager
-    def with_rows(self, data: Data) -> Iterator["Somebodys"]:
-        """Bring the rows there; at the end, take back what has not begun."""
-        threads = isinstance(self._executor, ThreadPoolExecutor)
-        with shipped(data, None if threads else self.folder) as self._shipment:
-            try:
-                yield self
-            finally:
-                for future in self._running:
-                    future.cancel()
+        self._n_at_once = n_at_once
+        self._shipment = shipment
 
     def n_at_once(self) -> int:
         """As many as the caller says, or all."""
-        return self._n_jobs or _ALL
+        return self._n_at_once
 
-    def look(self) -> None:
+    def look(self, running: Iterable[Future[Any]]) -> None:
         """What it does not tell cannot be known."""
 
-    def submit(self, task: Task, word: Path) -> Future[Outcome]:
-        """Hand a fit over."""
-        try:
-            future = self._hand_over(task, Hold(1, word))
-        except (BrokenExecutor, OSError) as error:  # as if a worker had died of this fit
-            future = Future()
-            future.set_exception(BrokenExecutor(f"{type(error).__name__}: {error}"))
-        self._running.add(future)
-        return future
+    def submit(self, task: Task, word: Path) -> Future[Any]:
+        """Hand a fit over, packed unless it stays in this process."""
+        given = errand(task, 1, word)
+        if self._shipment.file is None:
+            return self._executor.submit(_fit_in_thread, given, unpack(self._shipment))
+        packed = cloudpickle.dumps(given)
+        return self._executor.submit(_fit_in_executor, packed, self._shipment)
 
-    def release(self, future: Future[Outcome]) -> None:
-        """Forget a fit that has come to an end."""
-        self._running.discard(future)
+    def release(self, future: Future[Any]) -> None:
+        """Nothing is left of it."""
 
-    def discard(self, future: Future[Outcome]) -> None:
-        """Take a fit back, if that can be, and forget it."""
+    def discard(self, future: Future[Any]) -> None:
+        """Take a fit back, if that can be."""
         future.cancel()
-        self._running.discard(future)
-
-    def _hand_over(self, task: Task, hold: "Hold") -> Future[Outcome]:
-        return self._executor.submit(_fit_in_executor, task, self._shipment, hold)
 
 
 @contextmanager
@@ -138,34 +125,56 @@ def own_processes(n_workers: int, data: Data) -> Iterator[Place]:
         yield OwnProcesses(group, n_workers, shipment, folder)
 
 
+@contextmanager
+def somebodys(executor: Executor, n_jobs: int | None, data: Data) -> Iterator[Place]:
+    """Somebody's executor, with the rows. What is on this machine has no more than its cores."""
+    threads = isinstance(executor, ThreadPoolExecutor)
+    n_at_once = _ALL if n_jobs is None else n_jobs
+    if threads or isinstance(executor, ProcessPoolExecutor):
+        n_at_once = min(n_at_once, joblib.cpu_count())
+    with (
+        scratch_folder() as folder,
+        shipped(data, None if threads else folder) as shipment,
+    ):
+        yield Somebodys(executor, n_at_once, shipment, folder)
+
+
 # -- there -----------------------------------------------------------------------------------------
 
 
-class Hold(NamedTuple):
-    """What a fit must keep to, and the file in which it may leave word of its epochs."""
-
-    n_threads: int
-    word: Path
-
-    def leave_word(self, done: int, total: int) -> None:
-        """Say how many epochs are done, of how many."""
-        # the folder is on another machine, or another user's, or full: no reason to end a fit
-        with contextlib.suppress(OSError):
-            self.word.write_text(f"{done} {total}", encoding="ascii")
-
-
-def _fit_in_worker(task: Task, shipment: Shipment, hold: Hold) -> Outcome:
+def _fit_in_worker(packed: bytes, shipment: Shipment) -> Brought:
     """Make a fit in a process of ours, whose threads were settled when it began."""
-    with listening(hold.leave_word):
-        return fit_and_predict(task, unpack(shipment), hold.n_threads)
+
+    def fit(given: Errand) -> Outcome:
+        hear = partial(leave_word, given.word)
+        hear(0, 0)
+        with listening(hear):
+            return fit_and_predict(given.task, unpack(shipment), given.n_threads)
+
+    return carry_out(packed, fit)
 
 
-def _fit_in_executor(task: Task, shipment: Shipment, hold: Hold) -> Outcome:
-    """Make a fit in a thread or process of somebody's."""
-    return fit_held(task, unpack(shipment), hold, own_process=shipment.process == os.getpid())
+def _fit_in_executor(packed: bytes, shipment: Shipment) -> Brought:
+    """Make a fit in a process of somebody's."""
+
+    def fit(given: Errand) -> Outcome:
+        hear = partial(leave_word, given.word)
+        hear(0, 0)
+        return fit_held(given, unpack(shipment), hear)
+
+    return carry_out(packed, fit)
 
 
-def fit_held(task: Task, data: Any, hold: Hold, *, own_process: bool = False) -> Outcome:
+def _fit_in_thread(given: Errand, data: Data) -> Outcome:
+    """Make a fit in a thread of this process, where scikit-learn's settings are the thread's."""
+    hear = partial(leave_word, given.word)
+    hear(0, 0)
+    with config_context(**given.config):
+        return fit_held(given, data, hear)
+
+
+def fit_held(given: Errand, data: Data, hear: Hear) -> Outcome:
     """Make a fit in one thread."""
-    with listening(hold.leave_word), held_to_one_thread(own_process=own_process):
-        return fit_and_predict(task, data, hold.n_threads)
+    own_process = given.sender == here()
+    with listening(hear), held_to_one_thread(own_process=own_process):
+        return fit_and_predict(given.task, data, given.n_threads)

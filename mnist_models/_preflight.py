@@ -5,6 +5,7 @@ off, so each has a threshold below which what it looks for can move no conclusio
 chance.
 """
 
+import math
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -13,9 +14,10 @@ from typing import Any, TypeAlias
 
 from mnist_models._evaluation_input import Folds
 from mnist_models._fitting import Data
-from mnist_models._names import check_name, some
+from mnist_models._names import check_name
 from mnist_models._preflight_folds import class_missing, few_rows, many_classes, unstratified
 from mnist_models._preflight_rows import duplicate_rows, scaled_outside
+from mnist_models._preflight_seeds import unseeded
 from mnist_models.exceptions import PreflightWarning
 
 _PACKAGE = Path(__file__).parent
@@ -66,7 +68,7 @@ def checks(models: Mapping[str, Any], data: Data, folds: Folds) -> dict[str, _Ch
         "unstratified-folds": lambda: unstratified(data.y, folds),
         "duplicate-rows": lambda: duplicate_rows(data, folds),
         "scaled-outside": lambda: scaled_outside(data),
-        "unseeded": lambda: _unseeded(models),
+        "unseeded": lambda: unseeded(models, _shape(data.X)),
     }
 
 
@@ -78,54 +80,6 @@ def _levels_to_the_caller() -> int:
     return levels
 
 
-def _unseeded(models: Mapping[str, Any]) -> str | None:
-    """Models that are another at every fit."""
-    found = [
-        f"{name!r} ({type(part).__name__})"
-        for name, model in models.items()
-        for part in _unseeded_parts(model)
-    ]
-    if not found:
-        return None
-    return (
-        f"{some(found)}: random_state is None, so every fit is another model, and no run can be "
-        "repeated. Pass random_state=0, or any int."
-    )
-
-
-def _unseeded_parts(model: Any) -> list[Any]:
-    """The estimators in a model that draw random numbers, whatever their other parameters."""
-    from sklearn.ensemble import (
-        BaggingClassifier,
-        BaseEnsemble,
-        ExtraTreesClassifier,
-        RandomForestClassifier,
-    )
-    from sklearn.linear_model import SGDClassifier
-    from sklearn.model_selection import RandomizedSearchCV
-    from sklearn.neural_network import MLPClassifier
-
-    from mnist_models.network import SequentialClassifier
-
-    # many others take a random_state and seldom use it: LogisticRegression, SVC, PCA, and so on
-    random: Any = (
-        *(SequentialClassifier, MLPClassifier, SGDClassifier, RandomizedSearchCV),
-        *(RandomForestClassifier, ExtraTreesClassifier, BaggingClassifier),
-    )
-    if not hasattr(model, "get_params"):
-        return []
-    params = {"": model} | {f"__{key}": part for key, part in model.get_params(deep=True).items()}
-    # an ensemble seeds what it is made of
-    seeded = [
-        f"{key}__"
-        for key, part in params.items()
-        if isinstance(part, BaseEnsemble) and getattr(part, "random_state", None) is not None
-    ]
-    unseeded = {
-        id(part): part
-        for key, part in params.items()
-        if isinstance(part, random)
-        and part.random_state is None
-        and not key.startswith(tuple(seeded))
-    }
-    return list(unseeded.values())
+def _shape(X: Any) -> tuple[int, int]:
+    """Rows and columns, one column of what has none."""
+    return X.shape[0], math.prod(X.shape[1:])

@@ -1,5 +1,6 @@
 """Rows that would mislead, copied or scaled: what was found and the remedy, or None."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,15 +16,19 @@ _LEAKED = 0.001
 
 
 def duplicate_rows(data: Data, folds: Folds) -> str | None:
-    """Rows that are tested by a model that was trained on the very same."""
-    arrays = [_as_array(part) for part in _parts(data)]
-    rows = [array for array in arrays if array is not None]
-    if len(rows) < len(arrays):
+    """Rows that are tested by a model that was trained on the very same.
+
+    Sparse rows are not looked at, nor are cells that have no hash, as lists have none.
+    """
+    parts = _parts(data)
+    if any(issparse(part) for part in parts):
         return None
-    dtype = np.result_type(*rows)
-    hashes, codes = np.unique(
-        np.concatenate([_hash_rows(array, dtype) for array in rows]), return_inverse=True
-    )
+    rows = [_as_array(part) for part in parts]
+    try:
+        hashed = _hashes(parts, rows)
+    except TypeError:
+        return None
+    hashes, codes = np.unique(np.concatenate(hashed), return_inverse=True)
     if len(hashes) == len(codes):
         return None
     n_rows = len(rows[0])
@@ -54,18 +59,27 @@ def _count_known(seen: NDArray[np.intp], asked: NDArray[np.intp]) -> int:
     return int(np.count_nonzero(np.bincount(seen, minlength=n_codes)[asked]))
 
 
-def _as_array(X: Any) -> NDArray[Any] | None:
-    """Rows of numbers or text in one array; None for sparse rows and for objects."""
-    if issparse(X):
-        return None
+def _as_array(X: Any) -> NDArray[Any]:
+    """Rows of a table, of images or of texts, each as one row."""
     rows = np.asarray(X)
-    return None if rows.dtype.hasobject else rows.reshape(len(rows), -1)
+    return rows.reshape(len(rows), -1)
 
 
-def _hash_rows(rows: NDArray[Any], dtype: Any) -> NDArray[np.int64]:
+def _hashes(parts: list[Any], rows: list[NDArray[Any]]) -> list[NDArray[Any]]:
     """64 bits for each row: of a million rows, two different ones agree once in 4·10⁷ runs."""
-    whole = np.ascontiguousarray(rows, dtype=dtype)
-    return np.fromiter((hash(row.tobytes()) for row in whole), dtype=np.int64, count=len(whole))
+    dtype = np.result_type(*rows)
+    if not dtype.hasobject:
+        whole = (np.ascontiguousarray(part, dtype=dtype) for part in rows)
+        return [_integers(hash(row.tobytes()) for row in part) for part in whole]
+    if all(hasattr(part, "iloc") for part in parts):  # ten times faster, and knows missing values
+        from pandas.util import hash_pandas_object
+
+        return [hash_pandas_object(part, index=False).to_numpy() for part in parts]
+    return [_integers(hash(tuple(row)) for row in part.tolist()) for part in rows]
+
+
+def _integers(values: Iterator[int]) -> NDArray[np.int64]:
+    return np.fromiter(values, dtype=np.int64)
 
 
 def _repeats_by_chance(rows: NDArray[Any]) -> bool:
@@ -75,43 +89,47 @@ def _repeats_by_chance(rows: NDArray[Any]) -> bool:
     number of pairs from which on repeats are taken for chance.
     """
     some = rows[:: max(1, len(rows) // 1000)]
-    pairs = np.log(len(rows) ** 2 / 2)
+    some = some.astype(str) if some.dtype.hasobject else some
+    pairs = len(rows) ** 2 / 2
     for column in some.T:
         _, counts = np.unique(column, return_counts=True)
-        pairs += np.log(np.sum((counts / len(some)) ** 2))
-    return bool(pairs > np.log(1e-6))
+        pairs *= np.sum(counts * (counts - 1)) / max(1, len(some) * (len(some) - 1))
+    return bool(pairs > 1e-6)
 
 
 def scaled_outside(data: Data) -> str | None:
-    """Rows that a scaler has seen all of."""
+    """Rows that a scaler has seen all of, if not of every column."""
     parts = _parts(data)
-    if _is_standardized(parts[:1]):
-        scaled = "X"
-    elif len(parts) > 1 and _is_standardized(parts):
-        scaled = "X and the test set together"
-    else:
-        return None
-    return (
-        f"Every column of {scaled} has mean 0 and standard deviation 1, so it was scaled before it "
-        "was divided, and training has seen something of the rows held out. Give the raw rows, and "
-        "put the scaler into the model: make_pipeline(StandardScaler(), model)."
-    )
+    for name, scaled in (("X", parts[:1]), ("X and the test set together", parts)):
+        n_scaled, n_varied = _standardized(scaled)
+        if 0 < n_varied <= 2 * n_scaled:
+            columns = "All" if n_scaled == n_varied else f"{n_scaled} of {n_varied}"
+            return (
+                f"{columns} columns of {name} have mean 0 and standard deviation 1, so they were "
+                "scaled before rows were divided, and training has seen something of the rows held "
+                "out. Give the raw rows, and put the scaler into the model: "
+                "make_pipeline(StandardScaler(), model)."
+            )
+    return None
 
 
-def _is_standardized(parts: list[Any]) -> bool:
-    """Means of 0 and deviations of 1, a hundred times closer than a sample has them by chance."""
-    arrays = [_as_array(part) for part in parts]
-    rows = [array for array in arrays if array is not None and array.dtype.kind == "f"]
-    n_rows = sum(len(array) for array in rows)
-    if len(rows) < len(parts) or n_rows < 2:
-        return False
+def _standardized(parts: list[Any]) -> tuple[int, int]:
+    """How many columns have mean 0 and deviation 1, and how many vary at all.
+
+    A hundred times closer to 0 and 1 than a sample has them by chance.
+    """
+    rows = [_as_array(part) for part in parts if not issparse(part)]
+    n_rows = sum(len(part) for part in rows)
+    if len(rows) < len(parts) or any(part.dtype.kind != "f" for part in rows) or n_rows < 2:
+        return 0, 0
+    close = 0.01 / np.sqrt(n_rows)
     with np.errstate(invalid="ignore", over="ignore"):  # a model may take NaN and infinity
-        sums = sum(array.sum(axis=0, dtype=np.float64) for array in rows)
-        close = 0.01 / np.sqrt(n_rows)
-        if not (np.abs(sums / n_rows) < close).all():
-            return False
-        squares = sum(np.einsum("ij,ij->j", each, each, dtype=np.float64) for each in rows)
-    deviations = np.sqrt(squares / n_rows)  # as means are 0
-    varied = deviations[deviations > 0]
+        means = sum(part.sum(axis=0, dtype=np.float64) for part in rows) / n_rows
+        squares = sum(np.einsum("ij,ij->j", part, part, dtype=np.float64) for part in rows)
+        away = np.abs(np.sqrt(squares / n_rows) - 1)  # the deviation, where the mean is 0
     # whether the sum was divided by n or by n - 1
-    return bool(len(varied) and (np.abs(varied - 1) < close + 1 / n_rows).all())
+    scaled = (np.abs(means) < close) & (away < close + 1 / n_rows)
+    if not scaled.any():
+        return 0, 0
+    varied = np.any([(part != rows[0][0]).any(axis=0) for part in rows], axis=0)
+    return int(scaled.sum()), int(varied.sum())

@@ -1,5 +1,6 @@
 """How far a run is: said to a callable, shown on a terminal, and nothing anywhere else."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,8 +13,9 @@ class Step(NamedTuple):
 
     Attributes
     ----------
-    what : {"begun", "epoch", "finished", "kept", "lost"}
-        What happened to the fit: ``"kept"`` is one that the checkpoint had.
+    what : {"begun", "epoch", "retried", "finished", "kept", "lost"}
+        What happened to the fit: ``"kept"`` is one that the checkpoint had, ``"retried"`` one whose
+        worker died, and which is tried again.
     model : str
         Whose it is.
     part : str
@@ -50,6 +52,7 @@ class Step(NamedTuple):
 
 
 Hear = Callable[[Step], None]
+_WIDE = 80  # columns of a terminal that has room for bars and clocks
 
 
 class Teller:
@@ -76,9 +79,9 @@ class Teller:
         now, name = perf_counter(), (task.name, task.part)
         if what == "begun":
             self._begun[name] = now
-        elif what != "epoch":
+        elif what not in ("epoch", "retried"):
             self._left[task.name] -= 1
-        if what in ("finished", "lost"):
+        if what in ("finished", "lost") and name in self._begun:
             self._took.setdefault(task.name, []).append(now - self._begun[name])
         done = self._total - self._left.total()
         seconds, left = now - self._began, self._seconds_left(now)
@@ -103,8 +106,8 @@ def told(progress: bool | Hear | None, models: Sequence[str]) -> Iterator[Teller
     Parameters
     ----------
     progress : bool, callable or None
-        A callable gets every :class:`Step`. True: a display on standard error; None: if that is a
-        terminal.
+        A callable gets every :class:`Step`. None: a display on standard error, if that is a
+        terminal. True: the same, and elsewhere a line for every fit that is over.
     models : sequence of str
         The model of every fit there is to be.
 
@@ -114,45 +117,67 @@ def told(progress: bool | Hear | None, models: Sequence[str]) -> Iterator[Teller
     """
     if callable(progress):
         yield Teller(progress, models)
-        return
-    from rich.console import Console
+    elif progress is not False and _is_terminal(sys.stderr):
+        with _display(len(models)) as hear:
+            yield Teller(hear, models)
+    else:
+        yield Teller(_write if progress else lambda step: None, models)
 
-    console = Console(stderr=True, force_terminal=progress or None)
-    if progress is False or not console.is_terminal:
-        yield Teller(lambda step: None, models)
-        return
-    with _display(console, len(models)) as hear:
-        yield Teller(hear, models)
+
+def _is_terminal(stream: Any) -> bool:
+    """Asked of the stream itself: rich believes ``FORCE_COLOR``, and writes codes to files."""
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):  # there is none, or it is closed
+        return False
+
+
+def _write(step: Step) -> None:
+    if step.what not in ("begun", "epoch"):
+        print(step, file=sys.stderr)
 
 
 @contextmanager
-def _display(console: Any, total: int) -> Iterator[Hear]:
+def _display(total: int) -> Iterator[Hear]:
     """A line for the whole, and one for every fit at work, with its epochs where it has any."""
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
-    columns = (
-        TextColumn("{task.description}", markup=False),  # a model may be called [red]
-        BarColumn(bar_width=None),
+    console = Console(stderr=True, force_terminal=True)
+    columns: list[Any] = [
+        # a model may be called [red]; a long name has several lines, so that numbers keep theirs
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=False)),
         TextColumn("{task.fields[count]}"),
-        TimeElapsedColumn(),
+    ]
+    if console.width >= _WIDE:
+        columns = [columns[0], BarColumn(bar_width=24), columns[1], TimeElapsedColumn()]
+    shown = Progress(
+        *columns,
+        console=console,
+        transient=True,
+        redirect_stdout=_is_terminal(sys.stdout),  # what models print into a file stays in there
     )
-    with Progress(*columns, console=console, transient=True, expand=False) as shown:
+    with shown:
         whole = shown.add_task("fits", total=total, count=f"0 of {total}")
         lines: dict[tuple[str, str], Any] = {}
+        again = set[tuple[str, str]]()
 
         def hear(step: Step) -> None:
             name = (step.model, step.part)
-            if step.what == "begun":
-                lines[name] = shown.add_task(", ".join(name), total=None, count="")
-            elif step.what == "epoch":
+            if step.what == "epoch" and name in lines:
                 count = f"epoch {step.epoch} of {step.epochs}"
                 shown.update(lines[name], completed=step.epoch, total=step.epochs, count=count)
-            else:
-                if name in lines:
-                    shown.remove_task(lines.pop(name))
-                left = "" if step.seconds_left is None else f", {_clock(step.seconds_left)} left"
-                count = f"{step.done} of {step.total}{left}"
-                shown.update(whole, completed=step.done, count=count)
+                return
+            if name in lines:
+                shown.remove_task(lines.pop(name))
+            if step.what == "begun":
+                count = "tried again" if name in again else ""
+                lines[name] = shown.add_task(", ".join(name), total=None, count=count)
+            elif step.what == "retried":
+                again.add(name)
+            left = "" if step.seconds_left is None else f", {_clock(step.seconds_left)} left"
+            shown.update(whole, completed=step.done, count=f"{step.done} of {step.total}{left}")
 
         yield hear
 

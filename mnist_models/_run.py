@@ -6,10 +6,11 @@ from functools import partial
 from typing import Any
 
 from mnist_models._checkpoint import Checkpoint
-from mnist_models._engine import Asked, Hearing, Lost, make_fits
+from mnist_models._engine import Asked, make_fits
 from mnist_models._evaluation_input import Folds
 from mnist_models._fitting import Data, Outcome, Scoring, Task
 from mnist_models._progress import Teller
+from mnist_models._schedule import Hearing, Lost
 
 
 def make_tasks(
@@ -28,18 +29,18 @@ def make_tasks(
 
 
 def make_all(
-    tasks: list[Task], data: Data, asked: Asked, kept: Checkpoint, tell: Teller
-) -> tuple[dict[int, Outcome], dict[str, str]]:
-    """The outcome of every task by its place in the list, and what became of those that have none.
+    tasks: list[Task], data: Data, asked: Asked, kept: Checkpoint | None, tell: Teller
+) -> tuple[dict[str, Outcome], dict[str, str]]:
+    """The outcome of every task by its name, and what became of those that have none.
 
     What the checkpoint has is taken from there; what is fitted is put there.
     """
-    outcomes, lost = kept.finished(tasks), {}
-    for number in outcomes:
-        tell("kept", tasks[number])
-    numbers = {id(task): number for number, task in enumerate(tasks) if number not in outcomes}
-    todo = [tasks[number] for number in numbers.values()]
-    hearing = Hearing(partial(tell, "begun"), partial(tell, "epoch"))
+    outcomes, lost = {} if kept is None else kept.finished(tasks, data), {}
+    for task in tasks:
+        if str(task) in outcomes:
+            tell("kept", task)
+    todo = [task for task in tasks if str(task) not in outcomes]
+    hearing = Hearing(*(partial(tell, what) for what in ("begun", "epoch", "retried")))
     # closed at once if something below fails, and with it the workers
     with closing(make_fits(todo, data, asked, hearing)) as made:
         for task, outcome in made:
@@ -47,8 +48,8 @@ def make_all(
                 lost[str(task)] = outcome.reason
                 tell("lost", task)
                 continue
-            number = numbers[id(task)]
-            kept.keep(number, task, outcome)
-            outcomes[number] = outcome
+            if kept is not None:
+                kept.keep(task, outcome)
+            outcomes[str(task)] = outcome
             tell("finished", task)
     return outcomes, lost

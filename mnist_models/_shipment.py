@@ -1,9 +1,11 @@
 """The rows that all fits read, brought to every process once."""
 
 import contextlib
-import os
+import glob
+import platform
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +16,10 @@ import joblib
 
 from mnist_models._fitting import Data
 
+_LOCK = "lock"
+# A folder so young may not be locked yet.
+_SECONDS_TO_LOCK = 60.0
+
 # What has arrived in this process; in the one that sends, what is being sent.
 _at_hand: dict[str, Data] = {}
 
@@ -22,7 +28,6 @@ class Shipment(NamedTuple):
     """Where a process finds the rows: in the file, unless it is the one that sends them."""
 
     key: str
-    process: int
     file: Path | None
 
 
@@ -48,7 +53,7 @@ def shipped(data: Data, folder: Path | None) -> Iterator[Shipment]:
         joblib.dump(data, file)
     _at_hand[key] = data
     try:
-        yield Shipment(key, os.getpid(), file)
+        yield Shipment(key, file)
     finally:
         del _at_hand[key]
 
@@ -74,10 +79,32 @@ def unpack(shipment: Shipment) -> Data:
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder of the user's own for as long as it takes."""
-    folder = Path(tempfile.mkdtemp(prefix="mnist_models-"))
+    """A folder of the user's own for as long as it takes; those of runs that were killed go."""
+    from filelock import FileLock
+
+    prefix = f"mnist_models-{platform.node()}-"  # a folder may be shared with other machines
+    _clear(prefix)
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    lock = FileLock(folder / _LOCK)
+    # held as long as this process lives; where there are no locks, nobody clears
+    with contextlib.suppress(OSError, NotImplementedError):
+        lock.acquire(timeout=0)
     try:
         yield folder
     finally:
+        lock.release()
         with contextlib.suppress(OSError):  # a worker that is still being stopped may write there
             shutil.rmtree(folder)
+
+
+def _clear(prefix: str) -> None:
+    """Remove what runs have left that were killed: nobody holds its lock."""
+    from filelock import FileLock, Timeout
+
+    for folder in Path(tempfile.gettempdir()).glob(f"{glob.escape(prefix)}*"):
+        # another user's, or gone meanwhile, or on a disk without locks
+        with contextlib.suppress(OSError, NotImplementedError, Timeout):
+            if time.time() - folder.stat().st_mtime < _SECONDS_TO_LOCK:
+                continue
+            with FileLock(folder / _LOCK, timeout=0):
+                shutil.rmtree(folder, ignore_errors=True)

@@ -56,5 +56,6 @@ def hold_jobs(model: Any, n_threads: int) -> None:
     """Cut every ``n_jobs`` of a model down to so many threads; its answers do not depend on it."""
     for name, value in model.get_params(deep=True).items():
         if name.split("__")[-1] == "n_jobs" and value is not None:
-            n_jobs = min(joblib.effective_n_jobs(value), n_threads)
+            # joblib is not asked in vain: in a worker of Dask's it warns that there is but one
+            n_jobs = 1 if n_threads == 1 else min(joblib.effective_n_jobs(value), n_threads)
             model.set_params(**{name: n_jobs})

@@ -51,7 +51,7 @@ class Workers:
 
     def discard(self, future: Future[Any]) -> None:
         """End a worker, dead or alive; there will be another when there is work for it."""
-        self._busy.pop(future).shutdown(wait=False, kill_workers=True)
+        self._busy.pop(future).shutdown(wait=True, kill_workers=True)
         self._idle.append(None)
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import io
+import math
 import os
 import signal
 import sys
@@ -18,7 +19,6 @@ from mnist_models.models import MODEL_NAMES
 from mnist_models.preprocessing import RECIPES
 
 _BAD_INPUT, _LOST, _INTERRUPTED, _CLOSED_PIPE = 2, 3, 130, 141
-_INTERRUPTED_MESSAGE = "mnist-models: interrupted"
 _SECONDS_TO_STOP = 4
 
 
@@ -34,30 +34,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         The exit code: 0, 1 where ``reproduce`` misses a claim, 2 for bad input (one line on
-        standard error says what), 3 where fits were lost with their workers, 130 after Ctrl-C.
+        standard error says what), 3 where fits were lost with their workers (the models that lost
+        none are printed first), 130 after Ctrl-C, 141 where nobody reads the output.
     """
     options = _parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal without ± shows ? and no error
         sys.stdout.reconfigure(errors="replace")
     try:
-        with _interrupts_obeyed(), _warnings_in_a_line():
+        with _interrupts_obeyed(_interrupted(options)), _warnings_in_a_line():
             code = int(options.run(options))
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader has gone; keep Python from telling so again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _CLOSED_PIPE
-    except (ValueError, TypeError, OSError, MemoryError, RuntimeError) as error:
+    except (ValueError, TypeError, OSError, MemoryError, RuntimeError, ImportError) as error:
         print(f"mnist-models: {_one_line(error)}", file=sys.stderr)
         return _LOST if isinstance(error, WorkerLostError) else _BAD_INPUT
     except KeyboardInterrupt:
-        print(_INTERRUPTED_MESSAGE + _how_to_go_on(options), file=sys.stderr)
+        print(_interrupted(options), file=sys.stderr)
         return _INTERRUPTED
 
 
-def _how_to_go_on(options: argparse.Namespace) -> str:
+def _interrupted(options: argparse.Namespace) -> str:
     folder = getattr(options, "checkpoint", None)
-    return "" if folder is None else f"; the same command goes on from {folder}"
+    how = "" if folder is None else f"; the same command goes on from {folder}"
+    return f"mnist-models: interrupted{how}"
 
 
 @contextlib.contextmanager
@@ -71,19 +73,19 @@ def _warnings_in_a_line() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _interrupts_obeyed() -> Iterator[None]:
+def _interrupts_obeyed(last_words: str) -> Iterator[None]:
     """Let Ctrl-C end the command within seconds.
 
     The exception it raises is lost where it meets a destructor or native code that cannot pass it
     on, about one time in fifty in the middle of a fit. So a second thread sees to the end. Files
     arrive whole or not at all, and nothing else is open.
     """
-    last_word = threading.Timer(_SECONDS_TO_STOP, _stop_at_once)
-    last_word.daemon = True
+    end = threading.Timer(_SECONDS_TO_STOP, _stop_at_once, [last_words])
+    end.daemon = True
 
     def obey(*_: object) -> None:
-        if last_word.ident is None:  # not yet started
-            last_word.start()
+        if end.ident is None:  # not yet started
+            end.start()
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
@@ -94,11 +96,11 @@ def _interrupts_obeyed() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-        last_word.cancel()
+        end.cancel()
 
 
-def _stop_at_once() -> None:
-    os.write(2, _INTERRUPTED_MESSAGE.encode() + b"\n")
+def _stop_at_once(last_words: str) -> None:
+    os.write(2, f"{last_words}\n".encode())
     os._exit(_INTERRUPTED)
 
 
@@ -164,9 +166,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_evaluation_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--cv", type=_count, default=5, help="number of folds (default: 5)")
+    command.add_argument("--cv", type=_folds, default=5, help="number of folds (default: 5)")
     command.add_argument(
         "--jobs", type=_jobs, metavar="N", help="fits at a time, -1 for all cores (default: 1)"
+    )
+    command.add_argument(
+        "--timeout",
+        type=_seconds,
+        metavar="SECONDS",
+        help="give a fit up that takes longer, and go on with the others (default: none)",
     )
     command.add_argument(
         "--checkpoint",
@@ -218,10 +226,31 @@ def _count(word: str) -> int:
     return int(word)
 
 
+def _folds(word: str) -> int:
+    """A whole number from 2 up."""
+    if word in ("0", "1"):
+        raise argparse.ArgumentTypeError(f"expected a whole number from 2 up, got {word!r}")
+    return _count(word)
+
+
 def _jobs(word: str) -> int:
     """-1, or a number of processes."""
-    return -1 if word == "-1" else _count(word)
+    if word == "-1":
+        return -1
+    if word == "0":
+        raise argparse.ArgumentTypeError("expected a whole number from 1 up, or -1, got '0'")
+    return _count(word)
+
+
+def _seconds(word: str) -> float:
+    """A number above 0."""
+    with contextlib.suppress(ValueError):
+        if 0 < float(word) < math.inf:
+            return float(word)
+    raise argparse.ArgumentTypeError(f"expected seconds above 0, got {word!r}")
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    """Its message and what was added to it."""
+    words = " ".join([str(error) or type(error).__name__, *getattr(error, "__notes__", ())])
+    return " ".join(words.split())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from os import PathLike
 from typing import Any
 
@@ -74,19 +75,21 @@ def evaluate(
         Shuffles the folds. It does not seed the model, which has its own.
     n_jobs : int, default=None
         Fits at a time, each in a process of its own that has its share of the cores; None is 1,
-        here, and -1 as many as there are cores. With ``executor``: how many are given to it at a
-        time; None: all.
+        here, and -1 as many as there are cores, which is the most there can be. With ``executor``:
+        how many are given to it at a time; None: all that it can make.
     executor : concurrent.futures.Executor, default=None
         What makes the fits, each with one thread: a pool of threads or processes, or
         ``client.get_executor()`` of a Dask cluster.
     timeout : float, default=None
-        Seconds that a fit may take, from when its worker has it; one that takes longer is lost.
+        Seconds that a fit may take, from when it begins; one that takes longer is lost. With
+        ``n_jobs=None``, fits are then made in one worker process, which can be ended.
     checkpoint : str or path-like, default=None
         A folder where every finished fit is kept. The same call, after whatever ended the first,
         goes on from there and comes to the same result.
     progress : bool or callable, default=None
-        Show how far it is on standard error; None: if that is a terminal. A callable is called
-        instead, with a :class:`mnist_models.Step` for whatever happens.
+        Show how far it is on standard error. None: only if that is a terminal; True: elsewhere
+        too, as a line for every fit that is over. A callable is called instead, with a
+        :class:`mnist_models.Step` for whatever happens.
     ignore : sequence of str, default=()
         Warnings to leave out: ``"many-classes"``, ``"few-rows"``, ``"class-missing"``,
         ``"unstratified-folds"``, ``"duplicate-rows"``, ``"scaled-outside"``, ``"unseeded"``.
@@ -98,7 +101,8 @@ def evaluate(
     Raises
     ------
     TypeError
-        If the model is not a classifier.
+        If the model is not a classifier; with a checkpoint, if a parameter or the scorer is
+        something of which a later run could not tell whether it is the same.
     ValueError
         If X, y, the test set, ``params`` or the folds do not fit together.
     ResumeMismatchError, CheckpointInUseError
@@ -212,17 +216,18 @@ def compare(
     tasks = make_tasks(models, folds, test is not None, scoring)
     score_name = scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
     origins = origins_of(models, data, folds, random_state)
-    with (
-        open_checkpoint(checkpoint, identity_of(scoring, origins)) as kept,
-        told(progress, [task.name for task in tasks]) as tell,
-    ):
+    folder = (
+        nullcontext()
+        if checkpoint is None
+        else open_checkpoint(checkpoint, identity_of(models, scoring, origins))
+    )
+    with folder as kept, told(progress, [task.name for task in tasks]) as tell:
         outcomes, lost = make_all(tasks, data, asked, kept, tell)
-    size = len(tasks) // len(models)
     evaluations = {}
-    for i, (name, origin) in enumerate(origins.items()):
-        mine = [outcomes.get(number) for number in range(i * size, (i + 1) * size)]
+    for name, origin in origins.items():
+        mine = [outcomes.get(str(task)) for task in tasks if task.name == name]
         whole = [outcome for outcome in mine if outcome is not None]
-        if len(whole) == size:
+        if len(whole) == len(mine):
             evaluations[name] = assemble(name, score_name, data, folds, whole, origin)
     if lost:
         raise _lost_error(lost, len(tasks), checkpoint, evaluations)

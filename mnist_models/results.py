@@ -250,14 +250,13 @@ class Evaluation(Pictured):
         write_page(path, {self.model_name: self}, images)
 
     def __str__(self) -> str:
-        return "\n\n".join(
-            [
-                "\n".join([self.model_name, *self._summary()]),
-                f"Report on the {self.source} predictions\n{self.classification_report()}".rstrip(),
-                "Confusion matrix: true classes in rows, predicted in columns\n"
-                + text.text_table(["", *self._labels()], self._confusion_rows()),
-            ]
-        )
+        parts = [
+            "\n".join([self.model_name, *self._summary()]),
+            f"Report on the {self.source} predictions\n{self.classification_report()}".rstrip(),
+            "Confusion matrix: true classes in rows, predicted in columns\n"
+            + text.text_table(["", *self._labels()], self._confusion_rows()),
+        ]
+        return text.legible("\n\n".join(parts))
 
     def __repr__(self) -> str:
         scores = text.mean_and_std(self.cv_scores.tolist())

@@ -53,6 +53,12 @@ def several(labels: Any = tuple(range(10)), **changes: Any) -> Comparison:
     )
 
 
+def crowded() -> Comparison:
+    """Three of them on 62 classes, with long names, and such as mean harm."""
+    names = (f"{number} is a class of a long name" for number in range(58))
+    return several((*names, *HOSTILE, "half of a \ud800"), n=1500)
+
+
 def drawn(n: int = 400, side: int = SIDE) -> NDArray[np.uint8]:
     """Pictures of nothing, each another."""
     rng = np.random.default_rng(1)

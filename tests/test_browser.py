@@ -2,10 +2,12 @@
 
 import base64
 import dataclasses
+import itertools
 import json
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,9 +20,9 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from mnist_models import Comparison, compare, fetch_mnist, make_model
+from mnist_models import Comparison, Evaluation, compare, fetch_mnist, make_model
 from tests.conftest import QUICK
-from tests.pages import HOSTILE, drawn, expected_rows, made_up, several, written
+from tests.pages import HOSTILE, crowded, drawn, expected_rows, made_up, several, written
 
 _OPTIONS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -88,6 +90,19 @@ def comparison() -> Comparison:
 def report(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
     written(comparison, path, drawn())
+    return path
+
+
+@pytest.fixture(scope="session")
+def comparison_of_many() -> Comparison:
+    return crowded()
+
+
+@pytest.fixture(scope="session")
+def many(comparison_of_many: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page on 62 classes with long names."""
+    path = tmp_path_factory.mktemp("page") / "many.html"
+    written(comparison_of_many, path, drawn(1500))
     return path
 
 
@@ -224,9 +239,34 @@ def test_a_card_says_all_there_is_to_say(
         assert f"{name} {comparison[name].y_pred[row]}" in told
     label = _run(browser, "return document.querySelector('.card svg').ariaLabel")
     assert best.probabilities is not None
-    assert label.count("%") == 10
-    likeliest = round(100 * best.probabilities[row].max())
-    assert label.startswith(f"probabilities: {best.y_pred[row]} {likeliest} %")
+    assert label == f"probabilities: {_likeliest(best, row)}"
+
+
+def _likeliest(found: Evaluation, row: int) -> str:
+    """The three likeliest classes and the true one, in words, from the thousandths in the page."""
+    assert found.probabilities is not None
+    thousandths = np.rint(1000 * found.probabilities[row]).astype(int)
+    true = np.searchsorted(found.classes, found.y_true[row])
+    order = np.argsort(-thousandths, kind="stable")
+    codes = [code for place, code in enumerate(order) if place < 3 or code == true]
+    told = ("<1" if thousandths[code] < 5 else (thousandths[code] + 5) // 10 for code in codes)
+    return ", ".join(
+        f"{found.classes[code]} {share} %" for code, share in zip(codes, told, strict=True)
+    )
+
+
+def test_of_many_classes_a_card_lists_the_likeliest(
+    opened: Open, many: Path, comparison_of_many: Comparison
+) -> None:
+    browser, best = opened(many), comparison_of_many[comparison_of_many.best]
+    script = """
+        const told = line => `${line.firstChild.textContent} ${line.lastChild.textContent}`;
+        return [...document.querySelectorAll('.card')].map(card =>
+            [...card.querySelectorAll('.likeliest li')].map(told).join(', '))"""
+    shown = _run(browser, script)
+    assert len(shown) == 60
+    for row, words in zip(expected_rows(best), shown, strict=False):
+        assert words == _likeliest(best, row).replace("\ud800", r"\ud800")
 
 
 def test_the_picture_is_that_of_its_row(opened: Open, report: Path) -> None:
@@ -289,6 +329,96 @@ def test_focus_is_seen(opened: Open, report: Path) -> None:
                 ? document.activeElement.nextElementSibling : document.activeElement;
             return getComputedStyle(own).outlineStyle"""
         assert _run(browser, script) == "solid"
+
+
+# Whether what has the focus can be seen whole: nothing lies over it, it is not scrolled away.
+_IS_SEEN = """
+    const own = document.activeElement.closest('label') ?? document.activeElement;
+    const {left, right, top, bottom} = own.getBoundingClientRect();
+    return [left + 5, (left + right) / 2, right - 5].every(x =>
+        [top + 5, (top + bottom) / 2, bottom - 5].every(y => {
+            const there = document.elementFromPoint(x, y);
+            return there && own.contains(there);
+        }))"""
+
+
+@pytest.mark.parametrize("which", ["report", "many"])
+def test_the_arrow_keys_lead_to_no_cell_that_is_hidden(
+    opened: Open, which: str, request: pytest.FixtureRequest
+) -> None:
+    browser = opened(request.getfixturevalue(which))
+    _emulate(browser, width=360)
+    _run(browser, f"document.querySelector('{_cell(0, 0)}').focus()")
+    right, down, left, up = Keys.ARROW_RIGHT, Keys.ARROW_DOWN, Keys.ARROW_LEFT, Keys.ARROW_UP
+    around = [key for key in (right, down, left, up) for _ in range(9)]
+    for key in (*around, Keys.END, *[left] * 9, Keys.HOME, up):
+        _press(browser, key)
+        assert _run(browser, _IS_SEEN), _run(browser, "return document.activeElement.ariaLabel")
+
+
+@pytest.mark.parametrize("which", ["report", "many"])
+def test_the_tab_key_leads_to_nothing_that_is_hidden(
+    opened: Open, which: str, request: pytest.FixtureRequest
+) -> None:
+    browser = opened(request.getfixturevalue(which))
+    _emulate(browser, width=360)
+    _press(browser, Keys.TAB)  # to the link that skips, and from there through the page
+    stops: list[str] = []
+    while _run(browser, "return document.activeElement !== document.body") and len(stops) < 40:
+        stops.append(_run(browser, "return document.activeElement.outerHTML.slice(0, 80)"))
+        large = _run(browser, "return document.activeElement.offsetHeight > 300")
+        assert large or _run(browser, _IS_SEEN), stops[-1]
+        _press(browser, Keys.TAB)
+    assert 12 < len(stops) < 40  # one cell of the matrix, the rest by the arrow keys
+
+
+def test_the_names_of_many_classes_stay_in_sight(opened: Open, many: Path) -> None:
+    browser = opened(many)
+    script = """
+        const box = [...document.querySelectorAll('.matrix-box')].find(e => e.checkVisibility());
+        box.scrollTo(box.scrollWidth, box.scrollHeight);
+        box.scrollIntoView({block: 'center'});
+        const place = box.getBoundingClientRect();
+        const [x, y] = [place.left + place.width / 2, place.top + place.height / 2];
+        return [
+            box.clientHeight < box.scrollHeight / 2, place.height <= innerHeight,
+            document.elementFromPoint(x, place.top + 40).closest('th').scope,
+            document.elementFromPoint(place.left + 40, y).closest('th').scope,
+        ]"""
+    for width in (360, 1200):
+        _emulate(browser, width=width)
+        assert _run(browser, script) == [True, True, "col", "row"]
+
+
+def test_headings_do_not_skip_a_level_and_every_control_has_a_name(
+    opened: Open, report: Path, many: Path
+) -> None:
+    script = """
+        const levels = [...document.querySelectorAll('h1, h2, h3, h4')].map(e => +e.tagName[1]);
+        const named = e => e.ariaLabel || e.labels?.length || e.textContent.trim()
+            || e.getAttribute('aria-labelledby');
+        return [
+            levels, document.documentElement.lang,
+            [...document.querySelectorAll('button, a, input, summary, [tabindex="0"], [role]')]
+                .filter(e => !named(e) && e.role !== 'status').map(e => e.outerHTML),
+            [...document.querySelectorAll('table')].filter(e => !e.caption).length,
+            [...document.querySelectorAll('header, main, footer')].length,
+        ]"""
+    for path in (report, many):
+        levels, language, nameless, without_caption, landmarks = _run(opened(path), script)
+        assert levels.count(1) == 1
+        assert levels[0] == 1
+        assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+        assert (language, nameless, without_caption, landmarks) == ("en", [], 0, 3)
+
+
+def test_nothing_moves_for_those_who_asked_for_rest(opened: Open, report: Path) -> None:
+    browser = opened(report)
+    script = "return getComputedStyle(document.documentElement).scrollBehavior"
+    for asked, behavior in (("no-preference", "smooth"), ("reduce", "auto")):
+        features = [{"name": "prefers-reduced-motion", "value": asked}]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        assert _run(browser, script) == behavior
 
 
 def test_a_screen_reader_is_told_what_a_cell_is(
@@ -443,10 +573,10 @@ return [checked, poor]
 
 @pytest.fixture(scope="session")
 def shaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page whose matrix has every shade: of class i, (i / 20)² were read right."""
+    """A page whose matrix has every shade: of class i, i / 20 were read right."""
     labels = np.array(list("abcdefghijklmnopqrstu"))
     true = np.repeat(np.arange(21), 400)
-    read = np.where(np.tile(np.arange(400), 21) < true**2, true, (true + 1) % 21)
+    read = np.where(np.tile(np.arange(400), 21) < 20 * true, true, (true + 1) % 21)
     found = made_up(labels=labels, n=len(true), probabilities=None)
     path = tmp_path_factory.mktemp("page") / "shaded.html"
     dataclasses.replace(found, y_test=labels[true], test_predictions=labels[read]).to_html(path)
@@ -455,9 +585,9 @@ def shaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_stands_out_from_its_ground(
-    opened: Open, shaded: Path, report: Path, scheme: str
+    opened: Open, shaded: Path, report: Path, many: Path, scheme: str
 ) -> None:
-    for path in (shaded, report):
+    for path in (shaded, report, many):
         browser = opened(path)
         _emulate(browser, scheme=scheme)
         checked, poor = _run(browser, _CONTRAST)
@@ -467,7 +597,8 @@ def test_every_text_stands_out_from_its_ground(
 
 def test_the_page_of_shades_has_them_all(shaded: Path) -> None:
     text = shaded.read_text(encoding="utf-8")
-    assert {int(heat) for heat in re.findall(r'"right heat-(\d+)"', text)} == set(range(21))
+    for kind in ("right", "wrong"):
+        assert {int(heat) for heat in re.findall(rf'"{kind} heat-(\d+)"', text)} == set(range(21))
 
 
 def test_light_and_dark_follow_the_system_and_then_the_button(opened: Open, report: Path) -> None:
@@ -493,6 +624,12 @@ def test_no_width_makes_the_page_scroll_sideways(opened: Open, report: Path, wid
     assert (_run(browser, box) > width - 32) == (width == 360)
 
 
+def test_many_names_do_not_either(opened: Open, many: Path) -> None:
+    browser = opened(many)
+    _emulate(browser, width=360)
+    assert _run(browser, "return document.documentElement.scrollWidth") <= 360
+
+
 def test_long_names_do_not_either(opened: Open, tmp_path: Path) -> None:
     labels = ("T-shirt/top", "x" * 60, "a label of several words, which may break")
     found = {name: made_up(name, labels, seed=seed) for seed, name in enumerate(("m" * 60, "n"))}
@@ -510,8 +647,29 @@ def test_it_prints_light_without_controls_and_with_digits(opened: Open, report: 
     visible = "return [...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibility())"
     assert _run(browser, visible + ".length", "#theme, #models, #more, #all-errors, .hint") == 0
     assert _run(browser, visible + ".length", ".card") == 60
-    printed = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
-    assert base64.b64decode(printed["data"]).startswith(b"%PDF")
+
+
+def test_on_paper_the_matrix_of_every_model_is_whole(
+    opened: Open, report: Path, comparison: Comparison, tmp_path: Path
+) -> None:
+    reader = shutil.which("pdftotext")
+    if reader is None:
+        (pytest.fail if "CI" in os.environ else pytest.skip)("needs apt-get install poppler-utils")
+    printed = tmp_path / "report.pdf"
+    printed.write_bytes(base64.b64decode(opened(report).print_page()))
+    text = subprocess.run(
+        [reader, "-layout", printed, "-"], check=True, capture_output=True, text=True, timeout=60
+    ).stdout
+    for name in comparison.ranking():
+        of_model = text.partition(f"{name}: true classes in rows")[2]
+        matrix, _, rest = of_model.partition(f"{name}: report by class")
+        words = set(matrix.replace("\N{MIDDLE DOT}", " ").split())
+        counts = comparison[name].confusion_matrix
+        assert {str(count) for count in counts[counts > 0]} <= words
+        assert {f"{count:,}" for count in counts.sum(axis=0)} <= words
+        for figures in comparison[name].classification_report(output_dict=True).values():
+            if isinstance(figures, dict):
+                assert f"{figures['recall']:.3f}" in rest
 
 
 def test_without_scripts_all_figures_can_be_read(browser: Browser, report: Path) -> None:

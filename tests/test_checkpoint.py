@@ -39,6 +39,10 @@ def _model(marks: Path, **changes: Any) -> Misbehaving:
     return Misbehaving(**arguments)
 
 
+def _records(run: Path) -> list[Path]:
+    return sorted(run.glob("fit-*"))
+
+
 @pytest.fixture
 def marks(tmp_path: Path) -> Path:
     folder = tmp_path / "marks"
@@ -55,25 +59,14 @@ def test_what_is_finished_is_not_fitted_again(marks: Path, tmp_path: Path) -> No
     again = compare(models, X, y, **arguments)
     assert fits_made(marks) == 8
     assert again.to_json() == first.to_json()  # times too: they are those of the fits
-    (tmp_path / "run" / "fit-0002").unlink()
+    _records(tmp_path / "run")[2].unlink()
     assert _without_times(compare(models, X, y, **arguments)) == _without_times(first)
     assert fits_made(marks) == 9
 
 
-@pytest.mark.parametrize(
-    "labels",
-    [
-        ["a", "bc", "ü"],
-        np.array(["a", "bc", "ü"], dtype=object),
-        [0, 1, 2],
-        [-1.0, 5.0, 7.0],
-        [False, True, True],
-    ],
-    ids=repr,
-)
-def test_labels_of_any_kind_come_back(labels: Any, marks: Path, tmp_path: Path) -> None:
+def test_the_type_of_labels_comes_back(marks: Path, tmp_path: Path) -> None:
     X, y = numbered_rows()
-    y = np.asarray(labels)[y]
+    y = np.array(["a", "bc", "ü"], dtype="U7")[y]
     first, again = (
         evaluate(_model(marks), X, y, checkpoint=tmp_path / "run", cv=2) for _ in range(2)
     )
@@ -138,7 +131,7 @@ def _kill_again_and_again(folder: Path, signals: Sequence[int], n_jobs: int, *mo
     assert told.count("finished ") == total, errors
     for i, signal_ in enumerate(signals):  # each time from where the last had come to
         _kill_after(_start(folder, "marks", "run", n_jobs, *models), 1 + i % 3, signal_)
-        kept = len(list((folder / "run").glob("fit-*[0-9]")))
+        kept = len(_records(folder / "run"))
         assert kept < total
     last = _start(folder, "marks", "run", n_jobs, *models)
     told, errors = last.communicate(timeout=300)
@@ -168,6 +161,66 @@ def test_all_three_models_go_on_however_often_they_are_killed(n_jobs: int, tmp_p
     _kill_again_and_again(tmp_path, signals, n_jobs, "logistic", "forest", "network")
 
 
+_FORKS = """
+import os, random, signal, sys, time
+from pathlib import Path
+from mnist_models import compare
+from tests.conftest import quick_model
+from tests.misbehaving import Misbehaving, numbered_rows
+
+def run(checkpoint):
+    X, y = numbered_rows()
+    models = {"logistic": quick_model("logistic"), "marked": Misbehaving("nothing", marks)}
+    found = compare(models, X, y, test=(X + 0.1, y), cv=3, checkpoint=checkpoint)
+    Path(f"{checkpoint}.json").write_text(found.to_json())
+
+def fork(checkpoint, seconds):
+    child = os.fork()
+    if child == 0:
+        run(checkpoint)
+        os._exit(0)  # an error leaves with a traceback, and another status
+    if seconds is not None:
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+if __name__ == "__main__":
+    marks, folder, seed = sys.argv[1:]
+    run(f"{folder}/first")  # so that all is imported once, and a run takes as long as its fits
+    start = time.monotonic()
+    assert fork(f"{folder}/whole", None) == 0
+    whole = time.monotonic() - start
+    draw, kept = random.Random(int(seed)), []
+    while (status := fork(f"{folder}/run", draw.uniform(0, whole / 2))) < 0:
+        assert status == -signal.SIGKILL
+        kept.append(len(list(Path(folder, "run").glob("fit-*"))))
+    assert status == 0
+    print(*kept)
+"""
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in (1, 2, 3))])
+def test_a_run_killed_at_random_instants_goes_on(seed: int, marks: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _FORKS, marks, tmp_path, str(seed)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    kept = [int(each) for each in done.stdout.split()]
+    assert kept  # it was killed at all
+    assert kept == sorted(kept)
+    assert 12 <= fits_made(marks) <= 12 + len(kept)  # a kill costs the fit that was at work
+    whole, found = (
+        Comparison.from_dict(json.loads((tmp_path / name).read_text(encoding="utf-8")))
+        for name in ("whole.json", "run.json")
+    )
+    assert _without_times(found) == _without_times(whole)
+    assert not list((tmp_path / "run").glob(".*"))
+
+
 def _nobody_is_left(folder: Path) -> None:
     """No worker outlives its run by long, and no file lies about."""
     deadline = time.monotonic() + 30
@@ -180,6 +233,7 @@ def _nobody_is_left(folder: Path) -> None:
     raise AssertionError((running.stdout, left))
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_a_run_within_seconds(tmp_path: Path) -> None:
     process = _start(tmp_path, "marks", "run", 2, "forest")
     assert process.stdout is not None
@@ -268,7 +322,7 @@ def test_a_folder_that_is_no_checkpoint_is_left_alone(marks: Path, tmp_path: Pat
     assert fits_made(marks) == 0
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1, 2]", '{"format": 99}', "[" * 10**5])
+@pytest.mark.parametrize("text", ["", "{", "[[1]]", "5", '{"format": 99}', "[" * 10**5])
 def test_a_damaged_description_is_an_error(text: str, marks: Path, tmp_path: Path) -> None:
     X, y = numbered_rows()
     run = tmp_path / "run"
@@ -284,19 +338,60 @@ def test_a_damaged_record_is_fitted_again(place: Any, marks: Path, tmp_path: Pat
     run = tmp_path / "run"
     arguments: dict[str, Any] = {"checkpoint": run, "cv": 3}
     first = evaluate(_model(marks), X, y, **arguments)
-    path = run / "fit-0001"
+    other, path, _ = _records(run)
     content = bytearray(path.read_bytes())
     if isinstance(place, str):
-        other = (run / "fit-0000").read_bytes()
-        path.write_bytes({"shorter": bytes(content[:-3]), "other": other, "empty": b""}[place])
+        contents = {"shorter": bytes(content[:-3]), "other": other.read_bytes(), "empty": b""}
+        path.write_bytes(contents[place])
     else:
         content[int(place * len(content))] ^= 0x55
         path.write_bytes(content)
-    with pytest.warns(RuntimeWarning, match="fit-0001 is damaged and not used"):
+    with pytest.warns(RuntimeWarning, match=rf"{path.name} is not used: .* is fitted again"):
         again = evaluate(_model(marks), X, y, **arguments)
     assert fits_made(marks) == 4
     np.testing.assert_array_equal(again.y_pred, first.y_pred)
     assert evaluate(_model(marks), X, y, **arguments).to_json() == again.to_json()
+
+
+def test_models_in_another_order_are_the_same_run(marks: Path, tmp_path: Path) -> None:
+    X, y = numbered_rows()
+    models = {"one": _model(marks), "two": _model(marks, victim=1)}
+    first = compare(models, X, y, cv=2, checkpoint=tmp_path / "run")
+    backwards = compare(dict(reversed(models.items())), X, y, cv=2, checkpoint=tmp_path / "run")
+    assert fits_made(marks) == 4
+    assert list(backwards) == ["two", "one"]
+    for name in models:
+        assert backwards[name].to_json() == first[name].to_json()
+
+
+def test_records_of_another_run_are_not_used(marks: Path, tmp_path: Path) -> None:
+    X, y = numbered_rows()
+    arguments: dict[str, Any] = {"cv": 2, "checkpoint": tmp_path / "run"}
+    evaluate(_model(marks), X, y, **arguments)
+    (tmp_path / "run" / "run.json").unlink()
+    with pytest.warns(RuntimeWarning, match="expected a record of this run's") as warned:
+        found = evaluate(_model(marks), X, -y, **arguments)
+    assert len(warned) == 2
+    assert fits_made(marks) == 4
+    assert set(found.y_pred) <= {0, -1, -2}
+
+
+def test_the_lock_file_need_not_be_left(marks: Path, tmp_path: Path) -> None:
+    X, y = numbered_rows()
+    arguments: dict[str, Any] = {"cv": 2, "checkpoint": tmp_path / "run"}
+    first = evaluate(_model(marks), X, y, **arguments)
+    (tmp_path / "run" / "lock").unlink(missing_ok=True)  # as filelock does on Windows
+    assert evaluate(_model(marks), X, y, **arguments).to_json() == first.to_json()
+
+
+def test_what_was_half_written_is_cleared_away(marks: Path, tmp_path: Path) -> None:
+    X, y = numbered_rows()
+    run = tmp_path / "run"
+    evaluate(_model(marks), X, y, cv=2, checkpoint=run)
+    for name in (f".{_records(run)[0].name}.abc.part", ".run.json.abc.part", ".mine.part"):
+        (run / name).touch()
+    evaluate(_model(marks), X, y, cv=2, checkpoint=run)
+    assert [path.name for path in run.glob(".*")] == [".mine.part"]
 
 
 def test_two_runs_on_one_folder(tmp_path: Path, marks: Path) -> None:
@@ -312,6 +407,7 @@ def test_two_runs_on_one_folder(tmp_path: Path, marks: Path) -> None:
         evaluate(_model(marks), X, y, checkpoint=tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_lost_fits_are_tried_again_by_the_next_call(marks: Path, tmp_path: Path) -> None:
     from mnist_models.exceptions import WorkerLostError
 

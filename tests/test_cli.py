@@ -18,6 +18,8 @@ from mnist_models import Comparison, Evaluation, load_idx, load_sample_digits
 from mnist_models._idx import idx_header
 from mnist_models.cli import main
 
+from .misbehaving import Misbehaving
+
 Capture = pytest.CaptureFixture[str]
 
 
@@ -31,16 +33,19 @@ def _run(capsys: Capture, *words: Any) -> tuple[int, str, str]:
     return code, captured.out, captured.err
 
 
+def _write_idx(folder: Path, part: str, images: Any, labels: Any) -> None:
+    for kind, array in (("images-idx3", images), ("labels-idx1", labels.astype(np.uint8))):
+        content = idx_header(array.shape) + array.tobytes()
+        (folder / f"{part}-{kind}-ubyte.gz").write_bytes(gzip.compress(content))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as Fashion-MNIST has it: four IDX files, here with 300 of the embedded digits."""
     folder = tmp_path_factory.mktemp("some-digits")
     digits = load_sample_digits().sample(300, random_state=0)
     for part, rows in (("train", slice(0, 240)), ("t10k", slice(240, 300))):
-        images, labels = digits.images[rows], digits.target[rows].astype(np.uint8)
-        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
-            content = idx_header(array.shape) + array.tobytes()
-            (folder / f"{part}-{kind}-ubyte.gz").write_bytes(gzip.compress(content))
+        _write_idx(folder, part, digits.images[rows], digits.target[rows])
     return folder
 
 
@@ -104,6 +109,7 @@ def test_evaluate_shows_one_report(capsys: Capture, folder: Path) -> None:
     assert evaluation.source == "test"
 
 
+@pytest.mark.slow
 def test_the_main_job() -> None:
     """In a process of its own, all three models, and nothing on standard error."""
     done = subprocess.run(
@@ -286,13 +292,22 @@ def test_images_that_are_none_are_one_line_and_exit_code_2(
         ["compare", "--models", "svm"],
         ["compare", "--models"],
         ["compare", "--plots", "/dev/null", "--models", "logistic", "--cv", "2"],
+        ["compare", "--plots", "/proc/plots"],
         ["compare", "--html", "/nowhere/report.html"],
+        ["compare", "--html", "/proc/report.html"],
+        ["compare", "--checkpoint", "/dev/null"],
+        ["compare", "--checkpoint", "/proc/run"],
+        ["compare", "--timeout", "0"],
+        ["compare", "--timeout", "1h"],
+        ["compare", "--timeout", "inf"],
+        ["compare", "--jobs", "0"],
         ["evaluate", "network", "--html", "/"],
         ["evaluate"],
         ["evaluate", "forrest"],
         ["train", "logistic"],
         ["train", "logistic", "-o", "/nowhere/model"],
         ["train", "logistic", "-o", "/"],
+        ["train", "logistic", "-o", "/proc/model"],
         ["predict", "/nowhere/model", "x.npy"],
         ["predict", "/etc/passwd", "x.npy"],
         ["predict", "/", "x.npy"],
@@ -408,6 +423,48 @@ def test_a_warning_is_one_line(capsys: Capture, folder: Path) -> None:
     assert line.startswith("mnist-models: warning: [few-rows]")
 
 
+@pytest.mark.filterwarnings("default")
+def test_an_error_in_a_fit_says_which_fit_it_was(capsys: Capture, tmp_path: Path) -> None:
+    """Of two classes, one has a single row, and the other is all there is to train on."""
+    labels = np.arange(40) == 7
+    _write_idx(tmp_path, "train", load_sample_digits().images[:40], labels)
+    _write_idx(tmp_path, "t10k", load_sample_digits().images[:2], labels[:2])
+    code, out, err = _run(capsys, "evaluate", "logistic", "--data", tmp_path, "--cv", 2)
+    assert (code, out) == (2, "")
+    assert "at least 2 classes" in err.splitlines()[-1]
+    assert "raised by the fit of logistic, fold" in err.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_fits_that_are_lost_cost_no_others(
+    capsys: Capture, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(name: str, **_: Any) -> Misbehaving:
+        return Misbehaving("die" if name == "network" else "nothing", tmp_path, victim=999)
+
+    monkeypatch.setattr("mnist_models._commands.make_model", make)
+    words = ("--data", folder, "--cv", 2, "--jobs", 2, "--html", tmp_path / "page.html")
+    code, out, err = _run(capsys, "compare", "--models", "logistic", "network", *words)
+    assert (code, err.count("\n")) == (3, 1)
+    assert err.startswith("mnist-models: 3 of 6 fits were lost. network, ")
+    assert "\nlogistic " in out
+    assert "network" not in out
+    assert (tmp_path / "page.html").is_file()
+    code, out, _ = _run(capsys, "evaluate", "network", "--data", folder, "--cv", 2, "--jobs", 2)
+    assert (code, out) == (3, "")
+
+
+def test_a_fit_that_takes_too_long_is_given_up(
+    capsys: Capture, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs = Misbehaving("hang", tmp_path, victim=999)
+    monkeypatch.setattr("mnist_models._commands.make_model", lambda name, **_: hangs)
+    words = ("--data", folder, "--cv", 2, "--jobs", 3, "--timeout", 0.5)
+    code, out, err = _run(capsys, "evaluate", "logistic", *words)
+    assert (code, out) == (3, "")
+    assert err.count("did not end within timeout=0.5 seconds") == 3
+
+
 _STUBBORN = """
 import sys, time
 from mnist_models import _commands, cli
@@ -420,20 +477,29 @@ def stubborn(options):
         except KeyboardInterrupt:
             pass  # as a destructor or native code would have it
 
-_commands.run_version = stubborn
-sys.exit(cli.main(["version"]))
+_commands.run_version = _commands.run_compare = stubborn
+sys.exit(cli.main(sys.argv[1:]))
 """
 
 
-def test_ctrl_c_is_obeyed_even_where_the_exception_is_lost() -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", _STUBBORN], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["version"], "mnist-models: interrupted\n"),
+        (
+            ["compare", "--checkpoint", "run"],
+            "mnist-models: interrupted; the same command goes on from run\n",
+        ),
+    ],
+)
+def test_ctrl_c_is_obeyed_even_where_the_exception_is_lost(words: list[str], said: str) -> None:
+    command = [sys.executable, "-c", _STUBBORN, *words]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (130, "mnist-models: interrupted\n")
+    assert (process.returncode, err) == (130, said)
 
 
 def test_a_command_leaves_the_signal_handler_as_it_was(capsys: Capture) -> None:
@@ -449,6 +515,24 @@ def test_a_closed_pipe_is_no_traceback(model_file: Path, tmp_path: Path) -> None
         f"{command} | head -c 100", shell=True, capture_output=True, text=True, timeout=120
     )
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("options", [("--json",), ()])
+def test_a_closed_pipe_costs_no_page(
+    options: tuple[str, ...], folder: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    words = ["evaluate", "logistic", "--data", str(folder), "--cv", "2", "--html", str(page)]
+    command = [sys.executable, "-m", "mnist_models", *words, *options]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
+    assert page.is_file()
 
 
 def test_output_goes_where_no_accents_go(folder: Path) -> None:

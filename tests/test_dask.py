@@ -6,13 +6,16 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from mnist_models import compare, evaluate
+from mnist_models import Step, compare, evaluate
+from mnist_models._ticks import tell
 from mnist_models.exceptions import WorkerLostError
 
 from .conftest import Split, quick_model
@@ -23,6 +26,8 @@ from .test_engine import Prober, same_results
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    # what Prober asks joblib, it is told by this
+    pytest.mark.filterwarnings("ignore:Inside a Dask worker:UserWarning"),
 ]
 
 
@@ -89,8 +94,6 @@ def test_every_fit_has_one_thread_and_the_rows_go_there_once(client: Any) -> Non
 
 def test_large_rows_are_not_sent_with_every_fit(client: Any) -> None:
     """Dask warns of tasks that carry more than 10 MB, and warnings are errors here."""
-    import numpy as np
-
     X, y = numbered_rows(300)
     evaluate(Prober(), np.repeat(X, 2000, axis=1), y, cv=2, executor=client.get_executor())
 
@@ -143,3 +146,78 @@ def test_a_cluster_that_goes_away_is_an_error_and_not_a_hang(tmp_path: Path) -> 
         with pytest.raises(WorkerLostError, match="fits were lost"):
             evaluate(Misbehaving("hang", tmp_path), X, y, cv=2, executor=client.get_executor())
         closing.join()
+
+
+class Telling(Misbehaving):
+    """Naps, and tells of epochs as a network does."""
+
+    def fit(self, X: Any, y: Any) -> "Telling":
+        for epoch in (1, 2):
+            tell(epoch, 2)
+            time.sleep(0.5)
+        super().fit(X, y)
+        return self
+
+
+def test_word_of_epochs_comes_over_the_network(client: Any, tmp_path: Path) -> None:
+    """A worker on another machine sees no folder of this one."""
+    steps: list[Step] = []
+    evaluate(
+        Telling("nothing", tmp_path),
+        *numbered_rows(),
+        cv=2,
+        executor=client.get_executor(),
+        progress=steps.append,
+    )
+    for part in ("fold 1", "fold 2"):
+        told = [(step.what, step.epoch) for step in steps if step.part == part]
+        assert told[0] == ("begun", None)
+        assert ("epoch", 2) in told
+        assert told[-1] == ("finished", None)
+
+
+def test_a_cluster_in_this_process_leaves_it_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    from distributed import Client
+    from threadpoolctl import threadpool_info
+
+    def threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info()]
+
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    before = threads()
+    with Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None) as here:
+        found = evaluate(Prober(n_jobs=-1), *numbered_rows(), cv=3, executor=here.get_executor())
+    gc.collect()
+    for fold in found.folds:
+        assert fold.history is not None
+        assert fold.history["process"] == [os.getpid()]
+        assert set(fold.history["blas"]) == {1}
+    assert not any(name.startswith("TF_NUM") for name in os.environ)
+    assert threads() == before
+
+
+def test_workers_that_come_late_are_found(tmp_path: Path) -> None:
+    """That there were none is not held against those that come."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    from mnist_models._dask import OnDask
+    from mnist_models._errand import Brought
+    from mnist_models._fitting import Data, Task
+
+    X, y = numbered_rows()
+    rows = np.arange(len(y))
+    task = Task("model", Misbehaving("nothing", tmp_path), 0, (rows, rows), None, False)
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0") as cluster,
+        Client(cluster) as client,
+    ):
+        place = OnDask(client.get_executor(), None, Data(X, y, None), tmp_path)
+        for _ in range(2):  # the second without waiting
+            with pytest.raises(BrokenExecutor, match="has no workers"):
+                place.submit(task, tmp_path / "word")
+        cluster.scale(1)
+        client.wait_for_workers(1)
+        assert isinstance(place.submit(task, tmp_path / "word").result(60), Brought)

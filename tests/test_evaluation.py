@@ -1,7 +1,5 @@
 """evaluate and compare: one fit a fold, every row predicted once, the same folds for all."""
 
-import io
-import sys
 from typing import Any
 
 import numpy as np
@@ -243,32 +241,9 @@ def test_no_models_are_an_error(table: tuple[Any, Any]) -> None:
         compare({}, *table)
 
 
-class _Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.mark.parametrize(
-    ("stream", "progress", "drawn"),
-    [
-        (_Terminal, None, True),
-        (_Terminal, False, False),
-        (io.StringIO, None, False),
-        (io.StringIO, True, True),
-    ],
-)
-def test_progress_on_a_terminal_and_none_in_a_pipe(
-    stream: type[io.StringIO],
-    progress: bool | None,
-    drawn: bool,
-    table: tuple[Any, Any],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    stderr = stream()
-    monkeypatch.setattr(sys, "stderr", stderr)
-    monkeypatch.setenv("TERM", "xterm")
-    evaluate(DummyClassifier(), *table, progress=progress)
-    assert ("5 of 5" in stderr.getvalue()) is drawn
+def test_names_of_models_are_strings(table: tuple[Any, Any]) -> None:
+    with pytest.raises(TypeError, match=r"named by strings\. Got 5 instead"):
+        compare({5: DummyClassifier()}, *table)  # type: ignore[dict-item]
 
 
 def test_a_search_can_be_evaluated_too(digits: Split) -> None:

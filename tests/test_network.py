@@ -111,6 +111,7 @@ def test_unpickling_disturbs_nobodys_random_state(trained: SequentialClassifier)
     assert (random.random(), np.random.random_sample()) == expected  # noqa: NPY002
 
 
+@pytest.mark.slow
 def test_op_determinism_stays_as_it_was_even_for_the_first_fit() -> None:
     """scikeras, given a seed, leaves it switched on if TensorFlow had not looked at it before."""
     code = """
@@ -323,6 +324,7 @@ for seed in range(4):
 """
 
 
+@pytest.mark.slow
 def test_nothing_is_printed() -> None:
     """Neither TensorFlow's start-up lines nor its warnings about retracing."""
     done = subprocess.run(

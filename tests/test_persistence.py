@@ -455,8 +455,13 @@ def test_a_later_format_names_the_version_it_needs(table: tuple[Any, Any], tmp_p
     save_model(LogisticRegression().fit(*table), path)
     manifest, arrays = read_file(path)
     versions = manifest["versions"] | {"mnist_models": "9.4"}
+    write_file(path, manifest | {"format": 7, "versions": 7}, arrays)
+    with pytest.raises(ModelFormatError, match="found 7: load it with mnist_models None"):
+        load_model(path)
     write_file(path, manifest | {"format": 7, "versions": versions, "more": 1}, arrays)
-    with pytest.raises(ModelFormatError, match=r"found 7: load it with mnist_models 9\.4") as error:
+    with pytest.raises(
+        ModelFormatError, match=r"found 7: load it with mnist_models '9\.4'"
+    ) as error:
         load_model(path)
     assert not isinstance(error.value, ModelSecurityError)
 

@@ -68,13 +68,23 @@ def _points(line: Any) -> NDArray[np.float64]:
     return np.asarray(line.get_xydata(), dtype=np.float64)
 
 
+def _shown(image: Any) -> NDArray[np.float64]:
+    """The values that an image shows, without those masked."""
+    values = image.get_array()
+    return np.ma.compressed(values) if np.ma.is_masked(values) else np.asarray(values)
+
+
 def _legend(axes: Any) -> list[str]:
     return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
 def _png(axes: Any) -> bytes:
+    return _saved(axes, "png")
+
+
+def _saved(axes: Any, kind: str) -> bytes:
     file = io.BytesIO()
-    axes.figure.savefig(file, format="png")
+    axes.figure.savefig(file, format=kind)
     return file.getvalue()
 
 
@@ -103,10 +113,17 @@ def test_a_picture_is_drawn_where_it_is_told_or_on_a_figure_of_its_own(picture: 
     assert _png(new)[:4] == b"\x89PNG"
 
 
+@pytest.mark.parametrize("picture", PICTURES)
+def test_a_picture_can_be_saved_for_print(picture: str) -> None:
+    axes = PICTURES[picture]()
+    assert _saved(axes, "pdf")[:5] == b"%PDF-"
+    assert b"<svg" in _saved(axes, "svg")
+
+
 @pytest.mark.parametrize("n_classes", [2, 10, 47])
 def test_any_number_of_classes_and_any_label_can_be_drawn(n_classes: int) -> None:
     """A dollar would begin a formula; text that matplotlib cannot parse is an error on drawing."""
-    hostile = "{0} $x_{0}$ a label that goes on and on, costs $5 <b> ${0}\n_"
+    hostile = "{0} $x_{0}$ a label that goes on and on, costs $5 <b> ${0}\n_\ud800"
     labels = sorted(hostile.format(number) for number in range(n_classes))
     evaluation = _evaluation(3 * n_classes, labels, model_name=labels[0])
     images = np.zeros((3 * n_classes, 9))
@@ -128,7 +145,7 @@ def test_the_cells_of_a_confusion_matrix_hold_counts_and_percents() -> None:
     y, predicted = classes[[0, 0, 0, 1, 1, 2]], classes[[0, 0, 1, 1, 0, 2]]
     evaluation = _evaluation(y=y, out_of_fold=predicted, probabilities=None)
     axes = evaluation.plot_confusion_matrix()
-    cells = ["2\n66.7%", "1\n33.3%", "", "1\n50.0%", "1\n50.0%", "", "", "", "1\n100%"]
+    cells = ["2\n66.7 %", "1\n33.3 %", "", "1\n50.0 %", "1\n50.0 %", "", "", "", "1\n100 %"]
     assert _texts(axes) == cells
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
 
@@ -142,11 +159,22 @@ def test_of_many_classes_the_cells_hold_the_counts_alone() -> None:
 def test_a_pair_of_matrices_has_one_scale() -> None:
     from matplotlib.figure import Figure
 
-    comparison = Comparison({"one": _evaluation(), "two": _evaluation()})
+    classes = np.array(["a", "b"])
+    y = classes[[0, 0, 0, 0, 1, 1]]
+    one, two = (
+        _evaluation(classes=classes, y=y, out_of_fold=classes[answers], probabilities=None)
+        for answers in ([0, 0, 0, 1, 1, 1], [0, 0, 0, 0, 0, 1])
+    )
+    comparison = Comparison({"one": one, "two": two})
     left, right = comparison.plot_confusion_matrices("one", "two")
     assert left.figure is right.figure
-    assert len(left.figure.axes) == 3  # the third is the colour bar
-    assert left.images[0].get_clim() == right.images[0].get_clim() == (0, 100)
+    assert left.child_axes == []  # the colour bars, of what is right and what is wrong,
+    assert len(right.child_axes) == 2  # stand beside the other
+    for axes, diagonal, beside in ((left, [75, 100], [25, 0]), (right, [100, 50], [0, 50])):
+        assert [image.get_clim() for image in axes.images] == [(0, 100), (0, 50)]
+        rights, wrongs = map(_shown, axes.images)
+        np.testing.assert_array_equal(rights, diagonal)
+        np.testing.assert_array_equal(wrongs, beside)
     given = Figure().subplots(ncols=2)
     assert comparison.plot_confusion_matrices("two", "one", given) == tuple(given)
     with pytest.raises(ValueError, match="axes must be two"):
@@ -166,9 +194,9 @@ def test_the_most_confidently_wrong_digit_comes_first() -> None:
     axes = evaluation.plot_errors(IMAGES, n=7)
     assert len(rows) > 7
     for row, image, caption in zip(rows, axes.images, _texts(axes), strict=False):
-        np.testing.assert_array_equal(image.get_array(), IMAGES[row])
+        np.testing.assert_allclose(_shown(image), IMAGES[row] / 255)
         true, predicted = evaluation.y_true[row], evaluation.y_pred[row]
-        assert caption == f"{true} → {predicted}\n{100 * surest[row]:.1f}%"
+        assert caption == f"{true} → {predicted}\n{100 * surest[row]:.1f} %"
     assert len(axes.images) == len(axes.texts) == 7
     assert f"7 of {len(rows)}" in axes.get_title()
 
@@ -177,7 +205,7 @@ def test_without_probabilities_they_are_in_the_order_of_rows() -> None:
     evaluation = _evaluation(probabilities=None)
     axes = evaluation.plot_errors(IMAGES.reshape(60, 16), true="a", predicted="b")
     rows = evaluation.errors(true="a", predicted="b")
-    np.testing.assert_array_equal([image.get_array() for image in axes.images], IMAGES[rows])
+    np.testing.assert_allclose([_shown(image) for image in axes.images], IMAGES[rows] / 255)
     assert set(_texts(axes)) == {"a → b"}
 
 
@@ -187,7 +215,7 @@ def test_nearly_sure_is_not_shown_as_sure() -> None:
     evaluation = _evaluation(
         classes=classes, y=classes[[1, 1]], out_of_fold=classes[[0, 0]], probabilities=chances
     )
-    assert _texts(evaluation.plot_errors(IMAGES[:2])) == ["1 → 0\n100%", "1 → 0\n99.9%"]
+    assert _texts(evaluation.plot_errors(IMAGES[:2])) == ["1 → 0\n100 %", "1 → 0\n>99.9 %"]
 
 
 def test_a_model_without_errors_has_an_empty_gallery() -> None:
@@ -209,9 +237,9 @@ def test_digits_do_not_touch_each_other_nor_the_captions() -> None:
 @pytest.mark.parametrize(
     ("images", "change", "message"),
     [
-        (IMAGES[:59], {}, r"those of X: 60 of them.*Got shape \(59, 4, 4\)"),
-        (IMAGES.reshape(60, 2, 8).reshape(120, 8), {}, r"Got shape \(120, 8\)"),
-        (np.zeros((60, 15)), {}, r"square ones as rows of pixels. Got shape \(60, 15\)"),
+        (IMAGES[:59], {}, r"the 60 rows that are reported on: pass X, .*Got 59 rows"),
+        (np.zeros((60, 15)), {}, r"square.*Got 15 pixels"),
+        (IMAGES - 0.5, {}, r"from 0 \(paper\) to 255 \(ink\).*Got values from -0.5"),
         (IMAGES, {"n": 0}, "n must be at least 1"),
         (IMAGES, {"true": "d"}, "true must be one of"),
     ],
@@ -252,7 +280,31 @@ def test_without_history_or_such_a_metric_there_is_no_learning_curve() -> None:
         _with_history(HISTORY).plot_learning_curve("acuracy")
 
 
+def test_a_metric_of_validation_alone_has_its_curve() -> None:
+    axes = _with_history({"loss": [3.0, 2.0], "val_f1": [0.5, 0.75]}).plot_learning_curve("f1")
+    curve, best = axes.lines
+    assert _points(curve).tolist() == [[1, 0.5], [2, 0.75]]
+    assert _points(best).tolist() == [[2, 0.75]]
+
+
+def test_a_fold_without_the_metric_has_no_curve() -> None:
+    axes = _with_history(HISTORY, {"accuracy": [0.5]}, best_epoch=None).plot_learning_curve()
+    assert len(axes.lines) == 2
+
+
+@pytest.mark.parametrize("best_epoch", [-1, 3, 100])
+def test_a_best_epoch_that_never_was_is_not_marked(best_epoch: int) -> None:
+    axes = _with_history(HISTORY, best_epoch=best_epoch).plot_learning_curve()
+    assert _legend(axes) == ["training", "validation"]
+
+
 # -- calibration -----------------------------------------------------------------------------------
+
+
+def _bins(axes: Any) -> NDArray[np.float64]:
+    """Confidence and accuracy of each bin that has rows, shape (n, 2)."""
+    points = np.concatenate([np.asarray(points.get_offsets()) for points in axes.collections])
+    return np.asarray(points[np.argsort(points[:, 0])])
 
 
 def test_calibration_is_accuracy_over_confidence_worked_by_hand() -> None:
@@ -266,8 +318,7 @@ def test_calibration_is_accuracy_over_confidence_worked_by_hand() -> None:
         probabilities=np.array([[1 - chance, chance] for chance in sure]),
     )
     axes = evaluation.plot_calibration()
-    line = axes.lines[-1]
-    np.testing.assert_allclose(_points(line), [[0.565, 0.5], [0.97, 0.75]], atol=1e-6)
+    np.testing.assert_allclose(_bins(axes), [[0.565, 0.5], [0.97, 0.75]], atol=1e-6)
     # (2·|0.5 - 0.565| + 4·|0.75 - 0.97|) / 6
     assert "expected calibration error 0.1683" in axes.get_title()
     heights = [bar.get_window_extent().height / axes.bbox.height for bar in axes.patches]
@@ -281,8 +332,29 @@ def test_calibration_is_of_the_class_predicted_and_takes_what_rounding_put_above
     evaluation = _evaluation(
         classes=classes, y=classes[[1, 0]], out_of_fold=classes[[1, 0]], probabilities=chances
     )
-    line = evaluation.plot_calibration().lines[-1]
-    np.testing.assert_allclose(_points(line), [[0.3, 1.0], [1.0, 1.0]], atol=1e-6)
+    bins = _bins(evaluation.plot_calibration())
+    np.testing.assert_allclose(bins, [[0.3, 1.0], [1.0, 1.0]], atol=1e-6)
+
+
+def test_no_line_of_calibration_goes_through_bins_of_few_rows() -> None:
+    """Of 100, 30, 24 and 40 rows: the third is hollow, so the last is joined to nothing."""
+    sure = np.repeat([0.65, 0.75, 0.85, 0.95], [100, 30, 24, 40])
+    classes = np.array([0, 1])
+    evaluation = _evaluation(
+        classes=classes,
+        y=classes[np.arange(194) % 2],
+        out_of_fold=classes[[1] * 194],
+        probabilities=np.column_stack([1 - sure, sure]),
+    )
+    axes = evaluation.plot_calibration()
+    full, hollow = (np.asarray(points.get_offsets()) for points in axes.collections)
+    np.testing.assert_allclose(full[:, 0], [0.65, 0.75, 0.95])
+    np.testing.assert_allclose(hollow[:, 0], [0.85])
+    assert _legend(axes) == ["of fewer than 25 rows"]
+    drawn = _points(axes.lines[-1])
+    assert np.isfinite(drawn[:, 1]).tolist() == [False] * 6 + [True, True, False, True]
+    large, small, _ = axes.collections[0].get_sizes()  # type: ignore[attr-defined]
+    assert large / small == pytest.approx(100 / 30)
 
 
 # -- ROC, precision and recall ---------------------------------------------------------------------

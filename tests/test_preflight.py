@@ -1,5 +1,6 @@
 """The preflight guard: each warning where something misleads, its silence, and quiet elsewhere."""
 
+import inspect
 import time
 import warnings
 from collections.abc import Callable
@@ -9,11 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.sparse import csr_array
-from sklearn.base import BaseEstimator, ClassifierMixin
+from scipy.sparse import csr_array, issparse
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    BaggingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
+from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
@@ -25,7 +33,10 @@ from sklearn.model_selection import (
 )
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import QuantileTransformer, StandardScaler
+from sklearn.svm import SVC, LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils import all_estimators
 
 from mnist_models import (
     MODEL_NAMES,
@@ -38,7 +49,8 @@ from mnist_models import (
 )
 from mnist_models._evaluation_input import check_data, make_folds
 from mnist_models._preflight import checks
-from mnist_models._preflight_folds import unstratified
+from mnist_models._preflight_folds import few_rows, unstratified
+from mnist_models._preflight_seeds import unseeded
 from mnist_models.exceptions import PreflightWarning
 
 from .conftest import Split, quick_model
@@ -126,8 +138,12 @@ MISLEADING: list[tuple[str, Callable[[], Case], str]] = [
     ("unstratified-folds", _half_sorted_labels, "shares in fold 1 are not.*Use an int for cv"),
     ("duplicate-rows", _test_rows_in_X, "50 of 50 rows of the test set are also in X.*Drop the"),
     ("duplicate-rows", _rows_given_twice, "rows of X are in their fold's training part too.*Drop"),
-    ("scaled-outside", _scaled, "Every column of X has mean 0.*put the scaler into the model"),
-    ("scaled-outside", _scaled_before_the_split, "column of X and the test set together has mean"),
+    ("scaled-outside", _scaled, "All columns of X have mean 0.*put the scaler into the model"),
+    (
+        "scaled-outside",
+        _scaled_before_the_split,
+        "columns of X and the test set together have mean",
+    ),
     ("unseeded", _unseeded_forest, r"'RandomForestClassifier' \(RandomForestC.*random_state=0"),
 ]
 
@@ -151,8 +167,10 @@ def test_every_check_has_its_case_and_stands_in_the_documentation() -> None:
     data = check_data(*_noise(), None)
     names = set(checks({}, data, make_folds(data, 5, 0)))
     assert {name for name, _, _ in MISLEADING} == names
+    page = Path(__file__).parents[1] / "docs" / "running.md"
     for name in names:
         assert f'``"{name}"``' in str(evaluate.__doc__)
+        assert f"| `{name}` |" in page.read_text(encoding="utf-8")
 
 
 def test_a_misspelt_name_is_an_error() -> None:
@@ -228,14 +246,46 @@ def test_folds_of_rows_in_no_order_are_fine(cv: Any) -> None:
     assert _found(X, np.random.default_rng(0).permutation(y), cv=cv) == []
 
 
-def test_small_unstratified_folds_are_fine_in_a_thousand_orders() -> None:
+COUNTS = {
+    "two": (1, 1),
+    "three": (1, 1, 1),
+    "ten": (1,) * 10,
+    "uneven": (18, 1, 1),
+    "rare": (60, 1, 1, 1),
+    "many": (1,) * 40,
+}
+
+
+@pytest.mark.parametrize("n_folds", [2, 5, 20])
+@pytest.mark.parametrize("n_rows", [60, 200, 1000])
+@pytest.mark.parametrize("shares", COUNTS.values(), ids=COUNTS)
+def test_shuffled_folds_are_fine_whatever_the_classes(
+    shares: tuple[int, ...], n_rows: int, n_folds: int
+) -> None:
+    """In 200 orders each, of which chance may call one unlikely."""
+    y = np.repeat(np.arange(len(shares)), -(-n_rows * np.array(shares) // sum(shares)))
+    folds = [(np.arange(len(y)), held) for held in np.array_split(np.arange(len(y)), n_folds)]
     rng = np.random.default_rng(0)
-    data = check_data(np.zeros((200, 1)), np.repeat(np.arange(10), 20), None)
-    folds = make_folds(data, KFold(10), 0)
-    alarms = 0
-    for _ in range(1000):
-        alarms += unstratified(rng.permutation(data.y), folds) is not None
-    assert alarms <= 1
+    assert sum(unstratified(rng.permutation(y), folds) is not None for _ in range(200)) <= 1
+
+
+@pytest.mark.parametrize("n_folds", [2, 5, 10])
+@pytest.mark.parametrize("n_rows", [40, 100, 1000, 100_000])
+@pytest.mark.parametrize("n_classes", [2, 3, 10])
+def test_sorted_labels_in_unshuffled_folds_are_always_found(
+    n_classes: int, n_rows: int, n_folds: int
+) -> None:
+    """Whole classes held out, or all folds of few classes: it is always one of both."""
+    y = np.sort(np.arange(n_rows) % n_classes)
+    found = _found(np.arange(n_rows)[:, np.newaxis], y, cv=KFold(n_folds))
+    assert len({"class-missing", "unstratified-folds"} & set(found)) == 1
+
+
+def test_one_fold_that_differs_is_named_among_many_that_do_not() -> None:
+    y = np.tile(np.arange(10), 200)
+    y[600:700] = np.repeat(np.arange(2), 50)
+    folds = [(np.arange(2000), np.arange(start, start + 100)) for start in range(0, 2000, 100)]
+    assert "in fold 7 are" in str(unstratified(y, folds))
 
 
 def test_rows_with_few_values_repeat_by_chance() -> None:
@@ -263,9 +313,43 @@ def test_copies_are_found_in_any_kind_of_rows() -> None:
         assert _found(rows, y, test=(X if rows is kinds[1] else rows, y)) == ["duplicate-rows"]
     texts = np.array([f"the number {row.tobytes().hex()}" for row in X])
     assert _found(texts, y) == []
-    # sparse rows and objects are not looked at
-    assert _found(csr_array(X), y, test=(csr_array(X), y)) == []
-    assert _found(pd.DataFrame(X).astype(object), y) == []
+    assert _found(texts, y, test=(texts, y)) == ["duplicate-rows"]
+    assert _found(csr_array(X), y, test=(csr_array(X), y)) == []  # which are not looked at
+
+
+def _mixed_table(n: int) -> pd.DataFrame:
+    """Texts, numbers and categories, of which some are missing."""
+    rng = np.random.default_rng(0)
+    names = [f"person {i}" for i in rng.permutation(n)]
+    table = pd.DataFrame(
+        {"name": names, "height": rng.normal(size=n), "sex": ["f", "m"] * (n // 2)}
+    )
+    table["sex"] = table["sex"].astype("category")
+    table.loc[::3, "height"] = np.nan
+    table.loc[::5, "sex"] = None
+    return table
+
+
+def test_copies_are_found_among_texts_and_missing_values() -> None:
+    table, y = _mixed_table(200), np.arange(200) % 2
+    texts = pd.Series([f"the number {i}" for i in range(200)])
+    kinds = [table, table.astype(object), texts, texts.astype(object), texts.to_numpy(object)]
+    kinds += [table.fillna({"height": 0}).to_numpy()]
+    for rows in kinds:
+        assert _found(rows[:150], y[:150], test=(rows[150:], y[150:])) == []
+        assert _found(rows[:150], y[:150], test=(rows[:50], y[:50])) == ["duplicate-rows"]
+    yes_or_no = table[["sex"]]  # repeats by chance
+    assert _found(yes_or_no, y, test=(yes_or_no, y)) == []
+
+
+@pytest.mark.parametrize("cell", [[1], {"a": 1}, np.zeros(2), pd.NA, None, np.nan, 1j], ids=str)
+def test_cells_of_any_kind_are_no_trouble(cell: Any) -> None:
+    cells = np.empty((100, 2), dtype=object)
+    for i in range(100):
+        cells[i] = [i, cell]
+    y = np.arange(100) % 2
+    for rows in (cells, pd.DataFrame(cells), pd.Series(cells[:, 1])):
+        assert _found(rows, y, test=(rows, y)) in ([], ["duplicate-rows"])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -283,6 +367,17 @@ def test_scaling_is_seen_in_any_precision_and_not_in_normal_numbers(dtype: Any) 
     assert _found(X.astype(dtype), y, model=scaled_inside) == []
 
 
+def test_half_of_the_columns_scaled_are_enough() -> None:
+    X, y = _noise(400)
+    X = np.c_[StandardScaler().fit_transform(X), np.ones(400)]
+    raw = np.random.default_rng(0).uniform(0, 9, size=(400, 11))
+    assert _found(np.c_[X, raw[:, :1]], y) == ["scaled-outside"]
+    assert _found(np.c_[X, raw[:, :10]], y) == ["scaled-outside"]
+    assert _found(np.c_[X, raw], y) == []
+    with pytest.warns(PreflightWarning, match=r"10 of 11 columns of X have mean 0"):
+        evaluate(NEAREST, np.c_[X, raw[:, :1]], y)
+
+
 def test_missing_and_infinite_values_are_no_trouble() -> None:
     X, y = _noise()
     X[0, 0], X[1, 0], X[2, 1] = np.inf, -np.inf, np.nan
@@ -296,19 +391,40 @@ class Bare(ClassifierMixin, BaseEstimator):
         return self
 
 
+SEEDED = StratifiedKFold(3, shuffle=True, random_state=0)
+
+
 @pytest.mark.parametrize(
     ("model", "unseeded"),
     [
-        (LogisticRegression(), False),
-        (DummyClassifier(), False),
         (Bare(), False),
-        (RandomForestClassifier(random_state=0), False),
+        (DummyClassifier(), False),
+        (DummyClassifier(strategy="uniform"), True),
+        (LogisticRegression(), False),
+        (LogisticRegression(solver="saga"), True),
+        (LogisticRegression(solver="saga", random_state=0), False),
+        (LinearSVC(), False),
+        (LinearSVC(dual=True), True),
+        (LinearSVC(penalty="l1"), True),
+        (SVC(), False),
+        (DecisionTreeClassifier(), True),
         (RandomForestClassifier(), True),
+        (RandomForestClassifier(random_state=0), False),
+        (HistGradientBoostingClassifier(), False),
+        (HistGradientBoostingClassifier(early_stopping=True), True),
+        (HistGradientBoostingClassifier(max_features=0.5), True),
         (make_pipeline(StandardScaler(), RandomForestClassifier()), True),
+        (make_pipeline(PCA(2), KNeighborsClassifier()), False),
+        (make_pipeline(PCA(2, svd_solver="randomized"), KNeighborsClassifier()), True),
+        (make_pipeline(Nystroem(), KNeighborsClassifier()), True),
         (GridSearchCV(RandomForestClassifier(), {}), True),
+        (GridSearchCV(LogisticRegression(), {}, cv=StratifiedKFold(3)), False),
+        (GridSearchCV(LogisticRegression(), {}, cv=StratifiedKFold(3, shuffle=True)), True),
+        (GridSearchCV(LogisticRegression(), {}, cv=SEEDED), False),
         (BaggingClassifier(RandomForestClassifier()), True),
         (BaggingClassifier(RandomForestClassifier(), random_state=0), False),
         (make_pipeline(BaggingClassifier(RandomForestClassifier(), random_state=0)), False),
+        (VotingClassifier([("tree", DecisionTreeClassifier())]), True),
         (make_model("network"), True),
         (make_model("network", recipe="accurate", random_state=0), False),
         (make_model("logistic", recipe="accurate"), False),
@@ -319,6 +435,60 @@ def test_what_draws_random_numbers_is_asked_for_its_seed(model: Any, unseeded: b
     assert _found(*_noise(), model=model) == (["unseeded"] if unseeded else [])
 
 
+def test_what_depends_on_the_size_of_the_data_is_judged_by_it() -> None:
+    assert unseeded({"": HistGradientBoostingClassifier()}, (10_001, 5))
+    assert not unseeded({"": PCA(50)}, (56_000, 784))  # by the covariance matrix
+    assert unseeded({"": PCA(50)}, (1_400, 784))
+    assert unseeded({"": LinearSVC()}, (100, 784))
+    assert unseeded({"": QuantileTransformer()}, (56_000, 784))
+
+
+# named though two fits on these few rows come to the same: they draw, and it seldom shows
+_SELDOM = {"AdaBoostClassifier", "GradientBoostingClassifier", "KernelPCA"}
+_SELDOM |= {"LocallyLinearEmbedding", "NeighborhoodComponentsAnalysis", "OutputCodeClassifier"}
+_SLOW = {"DictionaryLearning", "MiniBatchDictionaryLearning", "SparsePCA", "MiniBatchSparsePCA"}
+_OF_OTHER_DATA = {"ClassifierChain", "PatchExtractor", "TSNE"}
+_GIVEN: dict[str, Any] = {
+    "estimator": LogisticRegression(),
+    "Cs": 2,
+    "max_iter": 5,
+    "n_components": 5,
+    "n_estimators": 20,
+}
+
+
+def _seedable() -> list[Any]:
+    """What of scikit-learn classifies or transforms, and takes a seed."""
+    kinds = all_estimators(type_filter=["classifier", "transformer"])
+    return [
+        kind
+        for name, kind in kinds
+        if "random_state" in inspect.signature(kind).parameters
+        and name not in _SLOW | _OF_OTHER_DATA
+    ]
+
+
+@pytest.mark.filterwarnings("ignore")  # of unconverged and deprecated estimators
+@pytest.mark.parametrize("kind", _seedable(), ids=lambda kind: kind.__name__)
+def test_two_fits_that_differ_are_named_and_those_named_differ(kind: Any) -> None:
+    """Each of scikit-learn's own, small, and otherwise as it comes."""
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:160, 18:38] / 16 + np.random.default_rng(0).uniform(0, 1e-3, (160, 20)), y[:160] % 2
+    takes = inspect.signature(kind).parameters
+    model = kind(**{name: value for name, value in _GIVEN.items() if name in takes})
+    answers = []
+    for seed in (0, 1):
+        np.random.seed(seed)  # noqa: NPY002  where random_state=None draws from
+        fitted = clone(model).fit(X[:80], y[:80])
+        ways = ("predict_proba", "decision_function", "transform", "predict")
+        ask = next(getattr(fitted, way) for way in ways if hasattr(fitted, way))
+        answer = ask(X[80:])
+        answers.append(answer.toarray() if issparse(answer) else answer)
+    differ = not np.array_equal(*answers)
+    named = unseeded({"it": model}, (80, 20)) is not None
+    assert named == (differ or kind.__name__ in _SELDOM)
+
+
 def test_classes_of_few_rows_are_counted_against_the_folds() -> None:
     X, y = _digits(200)
     y = np.where(np.cumsum(y == 7) <= 3, y, np.where(y == 7, 1, y))
@@ -326,6 +496,25 @@ def test_classes_of_few_rows_are_counted_against_the_folds() -> None:
     assert _found(X, y, cv=StratifiedKFold(3)) == []
     with pytest.warns(PreflightWarning, match="7 in y.*Use at most 3 folds"):
         evaluate(NEAREST, X, y, cv=4)
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class")  # it is counted, not missed
+def test_whenever_scikit_learn_would_warn_of_few_rows_so_do_we() -> None:
+    rng = np.random.default_rng(0)
+    warned = 0
+    for _ in range(200):
+        y = np.repeat(np.arange(4), rng.integers(1, 8, size=4))
+        splitter = StratifiedKFold(int(rng.integers(2, y.size)))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                list(splitter.split(y, y))
+            except ValueError:  # more folds than any class has rows
+                continue
+        ours = few_rows(y, make_folds(check_data(y[:, np.newaxis], y, None), splitter, 0))
+        assert (ours is not None) == bool(caught)
+        warned += bool(caught)
+    assert warned > 20
 
 
 def test_the_main_call_is_quiet(digits: Split) -> None:

@@ -51,6 +51,7 @@ assert names["skored"].metrics.accuracy().loc["Accuracy", ("mean", "logistic")] 
 """
 
 
+@pytest.mark.slow
 def test_the_recipes_run(tmp_path: Path) -> None:
     """In a process of their own: importing skore changes pyplot's state, MLflow starts threads."""
     set_for_mlflow = {

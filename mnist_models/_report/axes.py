@@ -4,6 +4,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mnist_models._report.text import legible
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -43,7 +45,7 @@ def plain(text: str) -> str:
     >>> plain("costs $5\n or $6")
     'costs \\$5 or \\$6'
     """
-    return " ".join(text.split()).replace("$", r"\$")
+    return " ".join(legible(text).split()).replace("$", r"\$")
 
 
 def short(label: str, width: int) -> str:

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.calibration import calibration_curve
 
 from mnist_models._report.axes import BLUE, GREY, LIGHT_GREY, SMALL, finish, new_axes
 
@@ -12,6 +11,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _BINS = 10
+# The standard error of a share of n rows is 1 / (2 √n) at most: from here on not above the width
+# of a bin. Of fewer rows, an accuracy may as well be that of the bins beside.
+_ENOUGH = 25
+_LARGEST, _SMALLEST = 220, 12  # areas of the points, in square points
 
 
 def plot_calibration(
@@ -21,6 +24,9 @@ def plot_calibration(
     ax: "Axes | None" = None,
 ) -> "Axes":
     """Accuracy over confidence in ten bins of equal width, with the share of rows in each.
+
+    The area of a point is by its rows. Points of fewer than 25 rows are hollow and no line goes
+    through them: their standard error may be above the width of a bin.
 
     Parameters
     ----------
@@ -39,18 +45,35 @@ def plot_calibration(
     """
     ax = new_axes(5.6, 5.2) if ax is None else ax
     confidence = np.clip(confidence, 0, 1)  # sums of 32 bits may be a little over 1
-    accuracy, mean = calibration_curve(right.astype(int), confidence, n_bins=_BINS)
     edges = np.linspace(0, 1, _BINS + 1)
-    counts = np.bincount(np.searchsorted(edges[1:-1], confidence), minlength=_BINS)
-    error = float(np.sum(counts[counts > 0] * np.abs(accuracy - mean)) / len(right))
-
-    middles = edges[:-1] + 0.5 / _BINS
-    ax.bar(middles, counts / len(right), 0.9 / _BINS, color=LIGHT_GREY, zorder=0)
+    places = np.searchsorted(edges[1:-1], confidence)
+    counts, hits, sums = (
+        np.bincount(places, weights, _BINS) for weights in (None, right, confidence)
+    )
+    error = float(np.sum(np.abs(hits - sums)) / len(right))
+    _draw_counts(ax, edges[:-1] + 0.5 / _BINS, counts)
     ax.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1)
-    ax.plot(mean, accuracy, "o-", color=BLUE, markersize=6, clip_on=False)
-    for middle, count in zip(middles, counts, strict=True):
-        ax.text(middle, 0.012, str(count), ha="center", fontsize=SMALL - 1, color="#404040")
+    _draw_points(ax, sums / np.maximum(counts, 1), hits / np.maximum(counts, 1), counts)
     ax.set(xlim=(0, 1), ylim=(0, 1))
     title = f"{title}\nexpected calibration error {error:.4f}"
     x = "probability of the predicted class"
     return finish(ax, title, x, "accuracy (points), share of the rows (bars)")
+
+
+def _draw_counts(ax: "Axes", middles: NDArray[np.float64], counts: NDArray[Any]) -> None:
+    ax.bar(middles, counts / counts.sum(), 0.9 / _BINS, color=LIGHT_GREY, zorder=0)
+    for middle, count in zip(middles, counts, strict=True):
+        ax.text(middle, 0.012, str(count), ha="center", fontsize=SMALL - 1, color="#404040")
+
+
+def _draw_points(ax: "Axes", x: NDArray[Any], y: NDArray[Any], counts: NDArray[Any]) -> None:
+    """A point for each bin that has rows; a line from one to the next where both have enough."""
+    enough, few = counts >= _ENOUGH, (counts > 0) & (counts < _ENOUGH)
+    areas = np.maximum(_LARGEST * counts / counts.max(), _SMALLEST)
+    ax.plot(x, np.where(enough, y, np.nan), color=BLUE)
+    style: dict[str, Any] = {"edgecolors": BLUE, "clip_on": False, "zorder": 3}
+    ax.scatter(x[enough], y[enough], areas[enough], BLUE, **style)
+    if few.any():
+        label = f"of fewer than {_ENOUGH} rows"
+        ax.scatter(x[few], y[few], areas[few], "white", label=label, **style)
+        ax.legend(loc="upper left", fontsize=SMALL)

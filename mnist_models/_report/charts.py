@@ -33,7 +33,7 @@ class Chart(NamedTuple):
 
 
 def fold_axis(models: Sequence[ModelShown]) -> Scale:
-    """One axis for the scores of all models, as far as they are finite.
+    """One axis for the scores of all models and their intervals, as far as they are finite.
 
     Examples
     --------
@@ -41,8 +41,8 @@ def fold_axis(models: Sequence[ModelShown]) -> Scale:
     >>> fold_axis([model]).place(0.625)
     50.0
     """
-    scores = [score for model in models for score in model.cv_scores if math.isfinite(score)]
-    return make_scale(scores or [0.0, 1.0])
+    places = [place for model in models for place in (*model.cv_scores, *(model.cv_interval or ()))]
+    return make_scale([place for place in places if math.isfinite(place)] or [0.0, 1.0])
 
 
 def learning_charts(histories: Sequence[History]) -> list[Chart]:

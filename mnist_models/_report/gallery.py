@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from numpy.typing import NDArray
 
 from mnist_models._report.axes import SMALL, finish, new_axes, short
+from mnist_models._report.text import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +35,7 @@ def plot_gallery(digits: Sequence[Misread], title: str, ax: "Axes | None" = None
     Parameters
     ----------
     digits : sequence of Misread
-        In the order to show them; images of shape (height, width).
+        In the order to show them; images of shape (height, width), from 0 (paper) to 1 (ink).
     title : str
         What stands above.
     ax : matplotlib.axes.Axes, default=None
@@ -51,28 +52,22 @@ def plot_gallery(digits: Sequence[Misread], title: str, ax: "Axes | None" = None
     across, down = 1 + gap, 1 + caption
     if ax is None:
         ax = new_axes(_DIGIT * across * columns + 0.2, _DIGIT * down * rows + 0.7)
-    scale = {"vmin": min((d.image.min() for d in digits), default=0)}
-    scale["vmax"] = max((d.image.max() for d in digits), default=1)
     for place, digit in enumerate(digits):
         row, column = divmod(place, columns)
-        _draw(ax, digit, (column + 0.5) * across, row * down, scale)
+        _draw(ax, digit, (column + 0.5) * across, row * down)
     ax.set(xlim=(0, columns * across), ylim=(rows * down, 0))
     ax.set_aspect("equal")
     ax.set_axis_off()
     return finish(ax, title, "", "")
 
 
-def _draw(ax: "Axes", digit: Misread, middle: float, top: float, scale: dict[str, Any]) -> None:
+def _draw(ax: "Axes", digit: Misread, middle: float, top: float) -> None:
     """Ink on paper in a square of side 1, and the caption below."""
     height, width = (side / max(digit.image.shape) for side in digit.image.shape)
     x, y = middle - width / 2, top + (1 - height) / 2
-    ax.imshow(digit.image, cmap="gray_r", extent=(x, x + width, y + height, y), **scale)
-    chance = "" if digit.chance is None else f"\n{_percent(digit.chance)}"
+    place = (x, x + width, y + height, y)
+    ax.imshow(digit.image, cmap="gray_r", vmin=0, vmax=1, extent=place)
+    chance = "" if digit.chance is None else f"\n{percent(digit.chance, 1)}"
     between = " → " if max(len(digit.true), len(digit.predicted)) <= _SHORT else "\n→ "
     caption = f"{short(digit.true, _WIDTH)}{between}{short(digit.predicted, _WIDTH)}{chance}"
     ax.text(middle, top + 1.04, caption, ha="center", va="top", fontsize=SMALL)
-
-
-def _percent(chance: float) -> str:
-    """Three digits, and 100 only where it is not below."""
-    return f"{min(100 * chance, 99.9):.1f}%" if chance < 1 else "100%"

@@ -10,7 +10,7 @@ from mnist_models._report.charts import fold_axis, learning_charts
 from mnist_models._report.digits import Block, pack
 from mnist_models._report.page import Digits, Page
 from mnist_models._report.sprites import COLUMNS
-from mnist_models._report.text import seconds
+from mnist_models._report.text import legible, mean, percent, seconds
 
 LARGEST = 2_900_000  # bytes of the whole page, for any number of rows
 _HEATS = 20
@@ -39,7 +39,7 @@ def render(page: Page, blocks: Iterable[Digits], image_shape: tuple[int, int] | 
 
     def fill(packed: list[Block]) -> str:
         n_packed = sum(block["count"] for block in packed)
-        return template.render(
+        page_text = template.render(
             page=page,
             **assets,
             hashes={name: _csp_hash(text) for name, text in assets.items()},
@@ -47,13 +47,14 @@ def render(page: Page, blocks: Iterable[Digits], image_shape: tuple[int, int] | 
             charts=[learning_charts(model.histories) for model in page.models],
             n_packed=n_packed,
             data={
-                "labels": page.labels,
-                "models": [model.name for model in page.models],
+                "labels": [legible(label) for label in page.labels],
+                "models": [legible(model.name) for model in page.models],
                 "image": image_shape and {"shape": image_shape, "columns": COLUMNS},
                 "complete": n_packed == page.n_reported,
                 "blocks": packed,
             },
         )
+        return legible(page_text)
 
     return fill(pack(blocks, LARGEST - len(fill([]).encode())))
 
@@ -70,8 +71,9 @@ def _make_environment() -> Any:
     )
     filters: dict[str, Callable[..., Any]] = {
         "heat": _heat,
-        "percent": _percent,
-        "short_seconds": _short_seconds,
+        "percent": percent,
+        "seconds": seconds,
+        "mean": mean,
         "bytes": _bytes,
         "zip": zip,
         "is_finite": math.isfinite,
@@ -93,40 +95,15 @@ def _csp_hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _heat(count: int, total: int) -> int:
-    """The shade of a cell, 0 to 20: by the square root, so that 1 % shows beside 97 %."""
-    if count == 0:
-        return 0
-    return max(1, round(_HEATS * math.sqrt(count / total)))
-
-
-def _percent(count: int, total: int) -> str:
-    """A share with one decimal, and never 100 where it is not all.
+def _heat(share: float, most: float) -> int:
+    """The shade of a cell, 0 for none to 20 for the most: in proportion, but never none for some.
 
     Examples
     --------
-    >>> _percent(1, 3), _percent(3, 3), _percent(9999, 10000)
-    ('33.3%', '100%', '>99.9%')
+    >>> _heat(0.0, 0.04), _heat(0.0001, 0.04), _heat(0.02, 0.04), _heat(0.04, 0.04)
+    (0, 1, 10, 20)
     """
-    if count == total:
-        return "100%"
-    share = 100 * count / total
-    return ">99.9%" if share >= 99.95 else f"{share:.1f}%"
-
-
-def _short_seconds(value: float) -> str:
-    """Seconds in the unit that suits them.
-
-    Examples
-    --------
-    >>> _short_seconds(0.0000123), _short_seconds(0.00456), _short_seconds(1.5)
-    ('12 µs', '4.6 ms', '1.5 s')
-    """
-    for unit, factor in (("µs", 1e6), ("ms", 1e3)):
-        if value * factor < 1000:
-            scaled = value * factor
-            return f"{scaled:.2g} {unit}" if scaled < 99.5 else f"{scaled:.0f} {unit}"
-    return seconds(value)
+    return max(1, round(_HEATS * share / most)) if share else 0
 
 
 def _bytes(value: int) -> str:

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 class Course(NamedTuple):
-    """One fit: a value for each epoch in training and, if there was any, in validation."""
+    """One fit: a value for each epoch in training, and in validation, if any."""
 
     training: Sequence[float]
-    validation: Sequence[float] | None
+    validation: Sequence[float]
     best_epoch: int | None  # counted from 0
 
 
@@ -43,11 +43,10 @@ def plot_learning_curve(
     width = 2.0 if len(courses) == 1 else 1.0
     for course in courses:
         _draw(ax, course.training, "training", BLUE, "--", width)
-        if course.validation is not None:
-            _draw(ax, course.validation, "validation", VERMILLION, "-", width)
-        if course.best_epoch is not None:
-            at_best = (course.validation or course.training)[course.best_epoch]
-            ax.plot(course.best_epoch + 1, at_best, "o", color="black", label=_best(courses))
+        _draw(ax, course.validation, "validation", VERMILLION, "-", width)
+        best, watched = course.best_epoch, course.validation or course.training
+        if best is not None and 0 <= best < len(watched):
+            ax.plot(best + 1, watched[best], "o", color="black", label=_best(courses))
     ax.set_xlim(left=0.5)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles, labels = ax.get_legend_handles_labels()
@@ -59,6 +58,8 @@ def plot_learning_curve(
 def _draw(
     ax: "Axes", values: Sequence[float], name: str, colour: str, style: str, width: float
 ) -> None:
+    if not values:
+        return
     epochs = range(1, len(values) + 1)
     marker = "." if len(values) == 1 else ""  # a line of one point would not be seen
     ax.plot(epochs, values, style, marker=marker, color=colour, linewidth=width, label=name)

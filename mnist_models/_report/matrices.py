@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_models._report.axes import finish, new_axes, wrapped
+from mnist_models._report.axes import SMALL, VERMILLION, finish, new_axes, wrapped
+from mnist_models._report.text import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 _MOST_WITH_PERCENTS = 12  # classes; where there are more, a cell holds the count alone
 _LABEL_WIDTH = 18  # characters
 _CHARACTERS_SIDE_BY_SIDE = 45
+_TURNS = 0.65  # of the Blues: from there on white is more legible than black
 
 
 class Matrix(NamedTuple):
@@ -23,9 +25,24 @@ class Matrix(NamedTuple):
     labels: Sequence[str]
     title: str
 
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """Of the true class, from 0 to 1."""
+        return self.counts / np.maximum(self.counts.sum(axis=1, keepdims=True), 1)
+
+    @property
+    def worst(self) -> float:
+        """The largest share read wrong in one way; 1 where nothing is."""
+        return (
+            float(np.max(self.shares, where=~np.eye(len(self.labels), dtype=bool), initial=0)) or 1
+        )
+
 
 def plot_confusion_matrix(matrix: Matrix, ax: "Axes | None" = None) -> "Axes":
-    """Counts and row percents in every cell, coloured by row percent.
+    """Counts and row percents in every cell: what is right in blue, what is wrong in red.
+
+    The red is scaled by the largest share that is wrong, for beside 97 % on the diagonal 2 % would
+    look like none.
 
     Parameters
     ----------
@@ -39,15 +56,15 @@ def plot_confusion_matrix(matrix: Matrix, ax: "Axes | None" = None) -> "Axes":
     matplotlib.axes.Axes
     """
     side = _side(matrix)
-    ax = new_axes(side * 1.12, side) if ax is None else ax
-    _add_colour_bar(_draw(matrix, ax), [ax], 0.046)
+    ax = new_axes(side * 1.2, side) if ax is None else ax
+    _draw(matrix, ax, matrix.worst, with_bars=True)
     return ax
 
 
 def plot_confusion_matrices(
     first: Matrix, second: Matrix, axes: "Sequence[Axes] | None" = None
 ) -> "tuple[Axes, Axes]":
-    """Two of them side by side, with one colour bar.
+    """Two of them side by side, in the same colours.
 
     Parameters
     ----------
@@ -61,32 +78,33 @@ def plot_confusion_matrices(
     tuple of two matplotlib.axes.Axes
     """
     side = max(_side(first), _side(second))
-    left, right = new_axes(2.15 * side, side, columns=2) if axes is None else axes
-    _draw(first, left)
-    _add_colour_bar(_draw(second, right), [left, right], 0.023)
+    left, right = new_axes(2.2 * side, side, columns=2) if axes is None else axes
+    worst = max(first.worst, second.worst)
+    _draw(first, left, worst, with_bars=False)
+    _draw(second, right, worst, with_bars=True)
     return left, right
 
 
-def _draw(matrix: Matrix, ax: "Axes") -> Any:
-    """The cells, coloured; the image, which a colour bar can explain."""
-    from matplotlib.colors import PowerNorm
+def _draw(matrix: Matrix, ax: "Axes", worst: float, *, with_bars: bool) -> None:
     from sklearn.metrics import ConfusionMatrixDisplay
 
-    counts, labels = matrix.counts, wrapped(matrix.labels, _LABEL_WIDTH)
-    percents = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    display = ConfusionMatrixDisplay(percents, display_labels=labels)
-    # the square root of the percents: beside 97 on the diagonal, 1 and 2 would look like 0
-    norm = PowerNorm(0.5, vmin=0, vmax=100)
-    display.plot(ax=ax, cmap="Blues", colorbar=False, im_kw={"norm": norm})
+    counts, shares = matrix.counts, matrix.shares
+    labels = wrapped(matrix.labels, _LABEL_WIDTH)
+    display = ConfusionMatrixDisplay(counts, display_labels=labels)
+    display.plot(ax=ax, cmap="Blues", colorbar=False)
+    display.im_.remove()
+    right, wrong = _colour(matrix, ax, worst)
+    if with_bars:
+        _add_colour_bar(right, ax, 0.54, "right")
+        _add_colour_bar(wrong, ax, 0.0, "wrong")
     few = len(labels) <= _MOST_WITH_PERCENTS
-    for text, count, percent in zip(
-        display.text_.ravel(), counts.ravel(), percents.ravel(), strict=True
-    ):
+    dark = np.diag(np.diag(shares) >= _TURNS)
+    for place, text in np.ndenumerate(display.text_):
         text.set(
-            text=_cell(int(count), float(percent), with_percent=few),
+            text=_cell(int(counts[place]), float(shares[place]), with_percent=few),
             in_layout=False,  # it is inside, and thousands of them take seconds to measure
             fontsize=8 if few else 6,
-            color="white" if norm(percent) > 0.6 else "#08306b",
+            color="white" if dark[place] else "black",
         )
     finish(ax, matrix.title, "predicted", "true")
     ax.spines[:].set_visible(False)
@@ -94,21 +112,33 @@ def _draw(matrix: Matrix, ax: "Axes") -> Any:
     longest = max((len(line) for label in labels for line in label.splitlines()), default=0)
     if longest * len(labels) > _CHARACTERS_SIDE_BY_SIDE:
         ax.tick_params(axis="x", rotation=90)
-    return display.im_
 
 
-def _cell(count: int, percent: float, *, with_percent: bool) -> str:
+def _colour(matrix: Matrix, ax: "Axes", worst: float) -> tuple[Any, Any]:
+    """The cells of the diagonal and those beside it, each with colours of their own."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    diagonal, percents = np.eye(len(matrix.labels), dtype=bool), 100 * matrix.shares
+    reds = LinearSegmentedColormap.from_list("reds", ["#FFFFFF", VERMILLION])
+    looks = ((~diagonal, "Blues", 100.0), (diagonal, reds, 100 * worst))
+    right, wrong = (
+        ax.imshow(np.ma.array(percents, mask=mask), colours, vmin=0, vmax=most)
+        for mask, colours, most in looks
+    )
+    return right, wrong
+
+
+def _cell(count: int, share: float, *, with_percent: bool) -> str:
     if count == 0:
         return ""
-    if not with_percent:
-        return str(count)
-    return f"{count}\n{percent:.1f}%" if percent < 99.95 else f"{count}\n100%"
+    return f"{count}\n{percent(share, 1)}" if with_percent else str(count)
 
 
-def _add_colour_bar(image: Any, axes: "list[Axes]", width: float) -> None:
-    """Of a height with the cells where the figure is square to the matrices."""
-    bar = axes[0].figure.colorbar(image, ax=axes, fraction=width, pad=0.7 * width)
-    bar.set_label("percent of the true class")
+def _add_colour_bar(image: Any, ax: "Axes", bottom: float, what: str) -> None:
+    """Half as high as the matrix, beside it."""
+    place = ax.inset_axes((1.03, bottom, 0.04, 0.46))
+    bar = ax.figure.colorbar(image, cax=place)
+    bar.set_label(f"{what}, % of the true class", fontsize=SMALL)
     bar.outline.set_visible(False)
 
 

@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 ClassFigures: TypeAlias = tuple[str, float, float, float, int]
 History: TypeAlias = tuple[str, Mapping[str, Sequence[float]], int | None]
 
+_MOST_WITH_PERCENTS = 12  # classes
+
 
 @dataclass(frozen=True)
 class ModelShown:
@@ -74,7 +76,8 @@ class Page:
     source : str
         ``"test"`` or ``"out-of-fold"``.
     verdicts : dict of str to sequence of str
-        What can be said of the differences between models, under headings.
+        What can be said of the differences between models, under headings; first of the two that
+        lead.
     provenance : dict of str to str
         Hashes and seed, each under the name it is shown by.
     """
@@ -88,6 +91,23 @@ class Page:
     verdicts: Mapping[str, Sequence[str]]
     provenance: Mapping[str, str]
     versions: Mapping[str, str]
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether the classes are too many for a percentage in each cell of a matrix."""
+        return len(self.labels) > _MOST_WITH_PERCENTS
+
+    @property
+    def worst_error(self) -> float:
+        """The largest share of a class that a model read wrong in one way; 0 where none did."""
+        shares = (
+            count / sum(row)
+            for model in self.models
+            for truth, row in enumerate(model.counts)
+            for read, count in enumerate(row)
+            if count and truth != read
+        )
+        return max(shares, default=0.0)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ def text_table(header: Row, rows: Sequence[Row]) -> str:
     forest       0.97
     network      0.95
     """
-    lines = [header, *rows]
+    lines = [[legible(cell) for cell in line] for line in (header, *rows)]
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
     return "\n".join(_text_line(line, widths) for line in lines)
 
@@ -39,6 +39,7 @@ def markdown_table(header: Row, rows: Sequence[Row]) -> str:
 
 def escaped(words: str) -> str:
     """Text that Markdown takes for no mark of its own, on one line."""
+    words = legible(words)
     for mark in "\\|`*_<>[]":
         words = words.replace(mark, f"\\{mark}")
     return " ".join(words.split())
@@ -48,6 +49,17 @@ def _text_line(cells: Row, widths: Sequence[int]) -> str:
     first, *others = zip(cells, widths, strict=True)
     aligned = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
     return "  ".join(aligned).rstrip()
+
+
+def legible(words: str) -> str:
+    r"""Text that any file takes: half of a surrogate pair, which none does, stands as its escape.
+
+    Examples
+    --------
+    >>> legible("a\ud800")
+    'a\\ud800'
+    """
+    return words.encode(errors="backslashreplace").decode()
 
 
 def confusion_rows(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> list[list[str]]:
@@ -66,10 +78,14 @@ def mean_and_std(values: Sequence[float]) -> str:
     >>> mean_and_std([0.9, 0.8]), mean_and_std([0.9, float("nan")])
     ('0.8500 ± 0.0500', 'missing in 1 of 2 folds')
     """
+    told = mean(values)
+    return told if told.startswith("missing") else f"{told} ± {pstdev(values):.4f}"
+
+
+def mean(values: Sequence[float]) -> str:
+    """That of the folds' scores, or how many folds have none."""
     missing = sum(not math.isfinite(value) for value in values)
-    if missing:
-        return f"missing in {missing} of {len(values)} folds"
-    return f"{fmean(values):.4f} ± {pstdev(values):.4f}"
+    return f"missing in {missing} of {len(values)} folds" if missing else f"{fmean(values):.4f}"
 
 
 def percent(share: float, decimals: int = 0) -> str:

@@ -4,6 +4,8 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 
+from mnist_models._report.text import legible
+
 WIDTH = 79
 
 # what the two tests are about
@@ -100,7 +102,7 @@ def listed(verdicts: Mapping[str, Sequence[str]]) -> str:
         WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False
     ).fill
     return "\n\n".join(
-        "\n".join([f"{heading}:", *map(fill, sentences)])
+        "\n".join([f"{heading}:", *(fill(legible(each)) for each in sentences)])
         for heading, sentences in headed(verdicts).items()
     )
 

@@ -147,7 +147,7 @@
 
   function percent(permille) {
     if (permille > 0 && permille < 5) return "<1 %";
-    if (permille >= 995 && permille < 1000) return `${(permille / 10).toFixed(1)} %`;
+    if (permille >= 995 && permille < 1000) return ">99 %";
     return `${Math.round(permille / 10)} %`;
   }
 
@@ -161,7 +161,7 @@
     const line = element("p", "told");
     line.append(element("span", "", `${labels[digit.true]} read as`), " ");
     line.append(element("b", read === digit.true ? "same" : "read", labels[read]), " ");
-    if (permille) line.append(element("span", "sure", percent(permille[read])));
+    if (permille && roomy) line.append(element("span", "sure", percent(permille[read])));
     made.append(line);
     if (permille) made.append(chances(digit, permille, read));
     made.append(others(digit));
@@ -197,24 +197,46 @@
     return made;
   }
 
-  // A bar for every class, in the order of the matrix; in words, the likeliest first.
+  // The three likeliest classes, and the true one where it is not among them.
+  function likeliest(digit, permille) {
+    const codes = labels.map((_, code) => code).sort((a, b) => permille[b] - permille[a]);
+    return codes.filter((code, place) => place < 3 || code === digit.true);
+  }
+
+  const kindOf = (code, digit, read) => (code === digit.true ? "true" : code === read ? "read" : "");
+
+  // Of many classes, or of such with long names, a line for each of the likeliest.
+  function lines(digit, permille, read) {
+    const list = element("ol", "likeliest");
+    for (const code of likeliest(digit, permille)) {
+      const line = element("li", kindOf(code, digit, read));
+      const label = element("span", "", labels[code]);
+      label.title = labels[code];
+      const bar = drawn("svg", { "aria-hidden": "true" });
+      bar.append(drawn("rect", { width: `${permille[code] / 10}%`, height: "100%" }));
+      line.append(label, bar, element("span", "sure", percent(permille[code])));
+      list.append(line);
+    }
+    return list;
+  }
+
+  // Otherwise a bar for every class, in the order of the matrix.
+  const roomy = labels.length <= 12 && labels.every((label) => label.length <= 2);
+
   function chances(digit, permille, read) {
-    const words = permille
-      .map((chance, code) => [chance, labels[code]])
-      .sort((a, b) => b[0] - a[0])
-      .map(([chance, label]) => `${label} ${percent(chance)}`);
+    if (!roomy) return lines(digit, permille, read);
+    const words = likeliest(digit, permille).map((code) => `${labels[code]} ${percent(permille[code])}`);
     const chart = drawn("svg", { class: "chances", role: "img", "aria-label": `probabilities: ${words.join(", ")}` });
     const wide = 100 / labels.length;
-    const named = labels.length <= 12 && labels.every((label) => label.length <= 2);
     permille.forEach((chance, code) => {
-      const kind = code === digit.true ? "true" : code === read ? "read" : "";
+      const kind = kindOf(code, digit, read);
       const group = drawn("g", { class: kind });
       const height = Math.max(1, (32 * chance) / 1000);
       group.append(
         drawn("rect", { x: `${(code + 0.12) * wide}%`, width: `${wide * 0.76}%`, y: 32 - height, height }),
         drawn("title", {}, `${labels[code]} ${percent(chance)}`),
       );
-      if (named) group.append(drawn("text", { x: `${(code + 0.5) * wide}%`, y: 43 }, labels[code]));
+      group.append(drawn("text", { x: `${(code + 0.5) * wide}%`, y: 43 }, labels[code]));
       chart.append(group);
     });
     return chart;
@@ -238,15 +260,19 @@
   for (const matrix of all(".matrix")) {
     const grid = all("tr", matrix).map((row) => all("button", row)).filter((row) => row.length);
     grid[0].unshift(null); // the corner
+    let entry = grid[1][1];
     const enter = (button) => {
-      for (const other of all("button", matrix)) other.tabIndex = -1;
-      button.tabIndex = 0;
+      entry.tabIndex = -1;
+      entry = button;
+      entry.tabIndex = 0;
+      // By the keyboard: out from under the names, whole. A mouse must not find its cell moved away.
+      if (button.matches(":focus-visible")) button.scrollIntoView({ block: "nearest", inline: "nearest" });
     };
-    enter(grid[1][1]);
     grid.forEach((row, i) =>
       row.forEach((button, j) => {
         if (!button) return;
         name(button);
+        button.tabIndex = button === entry ? 0 : -1;
         button.addEventListener("focus", () => enter(button));
         button.addEventListener("click", () => {
           choose({ true: codeOf(button, "true"), read: codeOf(button, "read") });
@@ -272,6 +298,7 @@
     if (ofRead === null) said = `all errors on true ${labels[ofTrue]}`;
     if (ofTrue === null) said = `all wrongly read as ${labels[ofRead]}`;
     button.setAttribute("aria-label", said.trim());
+    if (button.closest(".crowded")) button.title = said; // where the names are far away
   }
 
   choose({});

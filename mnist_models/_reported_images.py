@@ -1,4 +1,4 @@
-"""The pictures for a page, checked against the rows reported on."""
+"""The images of the rows reported on, checked against these."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ class Images:
         _, height, width = self._array.shape
         return height, width
 
-    def __getitem__(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    def __getitem__(self, rows: NDArray[np.intp] | int) -> NDArray[np.float32]:
         """The images of these rows, from 0 (paper) to 1 (ink)."""
         return self._array[rows].astype(np.float32) / np.float32(self._ink)
 
