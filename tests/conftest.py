@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from mnist_models import MODEL_NAMES, load_sample_digits, make_model
 
+# These need atheris, which is in an extra of its own.
+collect_ignore = ["fuzz"]
+
 Split = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
 # Small enough to train in a second or two, and everything the real one is.

@@ -482,6 +482,7 @@ sys.exit(cli.main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -517,6 +518,7 @@ def test_a_closed_pipe_is_no_traceback(model_file: Path, tmp_path: Path) -> None
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [("--json",), ()])
 def test_a_closed_pipe_costs_no_page(
     options: tuple[str, ...], folder: Path, tmp_path: Path

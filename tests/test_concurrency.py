@@ -169,6 +169,7 @@ print(json.dumps(steps))
 """
 
 
+@pytest.mark.slow
 def test_a_process_finds_everything_as_it_was() -> None:
     """Keras's and TensorFlow's settings, generators, environment, logging, warnings, signals."""
     done = subprocess.run(

@@ -197,6 +197,7 @@ def test_a_cluster_in_this_process_leaves_it_as_it_was(monkeypatch: pytest.Monke
     assert threads() == before
 
 
+@pytest.mark.slow
 def test_workers_that_come_late_are_found(tmp_path: Path) -> None:
     """That there were none is not held against those that come."""
     import dask

@@ -144,6 +144,7 @@ def test_a_fold_whose_worker_dies_is_tried_again(tmp_path: Path) -> None:
     assert (steps[-1].done, steps[-1].total) == (6, 6)
 
 
+@pytest.mark.slow
 def test_one_that_dies_twice_is_lost_and_the_others_go_on(tmp_path: Path) -> None:
     X, y = numbered_rows()
     models = _each(tmp_path, ("nothing", *_DEATHS), times=2)

@@ -213,6 +213,7 @@ def test_what_was_trained_before_leaves_no_trace(params: Any, digits: Split) -> 
     np.testing.assert_array_equal(network.fit(X, y).predict_proba(X_test), first)
 
 
+@pytest.mark.slow
 def test_networks_trained_at_once_are_those_trained_alone(digits: Split) -> None:
     X, X_test, y, _ = digits
 

@@ -87,6 +87,7 @@ def test_probabilities_or_a_valueerror(
 
 
 # A network takes seconds to train, whatever the data: fewer tries.
+@pytest.mark.slow
 @settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(problem=problems())
 def test_probabilities_or_a_valueerror_from_the_network(
