@@ -394,6 +394,7 @@ def test_what_was_half_written_is_cleared_away(marks: Path, tmp_path: Path) -> N
     assert [path.name for path in run.glob(".*")] == [".mine.part"]
 
 
+@pytest.mark.slow
 def test_two_runs_on_one_folder(tmp_path: Path, marks: Path) -> None:
     process = _start(tmp_path, "marks", "run", 1, "forest")
     assert process.stdout is not None

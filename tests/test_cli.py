@@ -454,6 +454,7 @@ def test_fits_that_are_lost_cost_no_others(
     assert (code, out) == (3, "")
 
 
+@pytest.mark.slow
 def test_a_fit_that_takes_too_long_is_given_up(
     capsys: Capture, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

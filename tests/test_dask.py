@@ -129,6 +129,7 @@ def test_a_fold_that_kills_every_worker_is_lost_and_the_others_go_on(
     assert list(caught.value.finished) == ["fine"]
 
 
+@pytest.mark.slow
 def test_a_cluster_that_goes_away_is_an_error_and_not_a_hang(tmp_path: Path) -> None:
     from distributed import Client, LocalCluster
 

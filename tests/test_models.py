@@ -76,6 +76,7 @@ def test_the_accurate_recipe_reads_better(digits: Split) -> None:
         assert accurate.score(X_test, y_test) >= max(least, report.score(X_test, y_test))
 
 
+@pytest.mark.slow
 def test_the_accurate_network_sees_bare_pixels(digits: Split) -> None:
     X_train, X_test, y_train, y_test = digits
     params: Any = {"random_state": 0, "epochs": 8, "batch_size": 32}
@@ -150,6 +151,7 @@ def test_the_accurate_recipe_takes_small_images_and_few_rows(side: int) -> None:
         np.testing.assert_array_equal(first, again)
 
 
+@pytest.mark.slow
 def test_an_accurate_network_refuses_pixels_of_another_scale(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

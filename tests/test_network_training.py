@@ -202,7 +202,10 @@ def test_the_cosine_rises_and_falls_to_nothing(n_steps: int) -> None:
     "params",
     [
         {"dropout": 0.4},
-        {"architecture": "conv", "epochs": 1, "rotation": 10.0, "ema_momentum": 0.9},
+        pytest.param(
+            {"architecture": "conv", "epochs": 1, "rotation": 10.0, "ema_momentum": 0.9},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_what_was_trained_before_leaves_no_trace(params: Any, digits: Split) -> None:
@@ -294,9 +297,17 @@ def build_compiled(n_features: int, n_classes: int) -> Any:
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"build_fn": build_python_step, "epochs": 20}, "XLA refuses the network"),
+        pytest.param(
+            {"build_fn": build_python_step, "epochs": 20},
+            "XLA refuses the network",
+            marks=pytest.mark.slow,
+        ),
         ({"build_fn": build_filters}, "XLA is slow at convolutions"),
-        ({"architecture": "conv", "epochs": 1}, "XLA is slow at convolutions"),
+        pytest.param(
+            {"architecture": "conv", "epochs": 1},
+            "XLA is slow at convolutions",
+            marks=pytest.mark.slow,
+        ),
         ({"build_fn": build_compiled}, "Keras's own fit"),
         ({}, "steps are too few"),
     ],

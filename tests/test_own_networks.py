@@ -210,6 +210,7 @@ def half_precision() -> Iterator[None]:
     keras.config.set_dtype_policy(before)
 
 
+@pytest.mark.slow
 def test_a_policy_of_the_process_is_heeded(half_precision: None, digits: Split) -> None:
     X, X_test, y, y_test = digits
     params: Any = {"hidden_units": (16,), "epochs": 8, "batch_size": 16, "random_state": 0}

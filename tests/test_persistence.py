@@ -178,6 +178,29 @@ def test_kill_9_while_saving_leaves_a_good_file(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+_FULL = """
+import resource, sys
+import numpy as np
+from mnist_models import LogisticRegression, load_model, save_model
+model = LogisticRegression().fit(np.eye(2, 5000), [0, 1])
+save_model(model, sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    save_model(model, sys.argv[1])
+except OSError as error:
+    print(error)
+load_model(sys.argv[1])
+"""
+
+
+def test_a_disk_that_is_full_leaves_the_old_file(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _FULL, str(tmp_path / "model")], capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("[Errno 27] File too large\n", "")
+    assert [each.name for each in tmp_path.iterdir()] == ["model"]
+
+
 # -- pipelines of image features -------------------------------------------------------------------
 
 
