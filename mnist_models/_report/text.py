@@ -79,7 +79,7 @@ def mean_and_std(values: Sequence[float]) -> str:
     ('0.8500 ± 0.0500', 'missing in 1 of 2 folds')
     """
     told = mean(values)
-    return told if told.startswith("missing") else f"{told} ± {pstdev(values):.4f}"
+    return f"{told} ± {pstdev(values):.4f}" if all(map(math.isfinite, values)) else told
 
 
 def mean(values: Sequence[float]) -> str:
