@@ -10,6 +10,7 @@ size of the file (for gzip, with the most that so many compressed bytes may hold
 """
 
 import math
+import os
 import zlib
 from os import PathLike
 from pathlib import Path
@@ -26,7 +27,7 @@ _UNSIGNED_BYTE = 0x08
 # first 64 MB, which may be as blank as they like, more than 100 is taken for a bomb.
 _MOST_BYTES_PER_COMPRESSED_BYTE = 100
 _MOST_BLANK_BYTES = 2**26
-_BLOCK_BYTES = 2**18
+_BLOCK_BYTES = 2**18  # of a gzip file, read and unpacked at a time
 
 
 def idx_header(shape: tuple[int, ...]) -> bytes:
@@ -69,18 +70,14 @@ def read_idx(path: str | PathLike[str], *, ndim: int) -> NDArray[np.uint8]:
 def parse_idx(file: BinaryIO, name: str, *, ndim: int) -> NDArray[np.uint8]:
     """As :func:`read_idx`, of an open file that can be sought; errors call it ``name``."""
     is_gzip = file.read(2) == _GZIP_MAGIC
-    file.seek(0)
     content = _GzipContent(file, name) if is_gzip else _PlainContent(file, name)
     shape = _read_header(content, ndim)
     size, most = math.prod(shape), content.most_left()
     # NumPy has no array of no values with sides like these
     if size > most or math.prod(max(length, 1) for length in shape) >= 2**63:
         content.fail(4, f"at most {most} values, all that this file may hold", f"shape {shape}")
-    values = np.empty(size, dtype=np.uint8)
-    for start in range(0, size, _BLOCK_BYTES):
-        block = content.take(min(_BLOCK_BYTES, size - start))
-        values[start : start + len(block)] = np.frombuffer(block, dtype=np.uint8)
-    if content.offset < 4 + 4 * ndim + size:
+    values = np.frombuffer(content.take(size), dtype=np.uint8)
+    if len(values) < size:
         content.fail(content.offset, f"{size} values of shape {shape}", "the end of the file")
     if content.take(1):
         content.fail(content.offset - 1, f"the end after shape {shape}", "surplus bytes")
@@ -106,17 +103,17 @@ class _PlainContent:
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
         self._name = name
-        self._file_bytes = file.seek(0, 2)
-        self.offset = 0
+        self._file_bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
+        self.offset = 0
 
-    def take(self, size: int) -> bytes:
+    def take(self, size: int) -> bytes | bytearray:
         """The next ``size`` bytes, or fewer where the content ends before."""
         taken = self._take(size)
         self.offset += len(taken)
         return taken
 
-    def _take(self, size: int) -> bytes:
+    def _take(self, size: int) -> bytes | bytearray:
         return self._file.read(size)
 
     def most_left(self) -> int:
@@ -142,18 +139,18 @@ class _GzipContent(_PlainContent):
         super().__init__(file, name)
         self._inflate = zlib.decompressobj(wbits=31)  # 31: with gzip's header and checksum
 
-    def _take(self, size: int) -> bytes:
+    def _take(self, size: int) -> bytearray:
         taken = bytearray()
         while len(taken) < size and not self._inflate.eof:
             packed = self._inflate.unconsumed_tail or self._file.read(_BLOCK_BYTES)
             try:
-                unpacked = self._inflate.decompress(packed, size - len(taken))
+                unpacked = self._inflate.decompress(packed, min(size - len(taken), _BLOCK_BYTES))
             except zlib.error as error:
                 self.fail(self.offset + len(taken), "sound gzip data", str(error))
             if not packed and not unpacked:  # zlib may hold a little back that it has read already
                 break
             taken += unpacked
-        return bytes(taken)
+        return taken
 
     def most_left(self) -> int:
         return max(self._file_bytes * _MOST_BYTES_PER_COMPRESSED_BYTE, _MOST_BLANK_BYTES)
