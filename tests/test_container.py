@@ -33,7 +33,7 @@ def test_arrays_come_back(dtype: str, shape: tuple[int, ...]) -> None:
 
 
 def test_many_arrays_come_back_wherever_the_file_stood() -> None:
-    packed = {f"{i}/x": np.arange(i % 5) for i in range(300)}
+    packed = {f"{i}/x": np.arange(i * 7 % 50) for i in range(300)}
     file = io.BytesIO(pack({}, packed))
     file.seek(5)
     _, arrays = unpack(file)
@@ -115,6 +115,7 @@ _FORGED = {
     "a sum that is a number": (_sealed(sha256=7), "of mnist_models, found something else"),
     "a description in place": (_sealed(mnist_models={}), "of mnist_models, found something else"),
     "another sum": (_sealed(sha256="0" * 64), "found another: damaged"),
+    "a sum above": (_sealed(sha256="f" * 64), "found another: damaged"),
     "a description that is none": (_sealed(text="{"), "expected a description in JSON, found"),
     "an array that is a number": (_sealed(7), _LABEL_PLACE),
     "no type": (_sealed({"shape": [1], "data_offsets": [0, 8]}), _LABEL_PLACE),

@@ -82,7 +82,7 @@ def _assert_is_not_sound(path: Path, content: bytes, told: str, ndim: int = 3) -
 def test_malformed_content_is_named(
     path: Path, content: bytes, told: str, pack: type[bytes]
 ) -> None:
-    _assert_is_not_sound(path, pack(content), told)
+    _assert_is_not_sound(path, pack(content), f"{told}. Fetch the file again")
 
 
 @pytest.mark.parametrize(("content", "shape", "most"), TOO_LARGE.values(), ids=TOO_LARGE.keys())
@@ -92,6 +92,11 @@ def test_no_shape_is_believed_that_the_file_cannot_hold(
     told = f"4 of its content expected at most {most} values, all that this file may hold, found"
     _assert_is_not_sound(path, content, f"{told} shape {shape}")
     _assert_is_not_sound(path, gzip.compress(content), f"shape {shape}")
+
+
+def test_a_length_that_was_cut_is_named(path: Path) -> None:
+    told = f"6 of its content expected 1 lengths of 4 bytes each, {_END}"
+    _assert_is_not_sound(path, idx_header((5,))[:6], told, ndim=1)
 
 
 def test_values_that_gzip_lacks_are_named(path: Path) -> None:
@@ -121,9 +126,10 @@ def test_no_values_of_the_largest_shape_there_is(path: Path) -> None:
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_reads_what_takes_many_blocks(path: Path, pack: type[bytes]) -> None:
-    """Noise, which gzip cannot shorten, then the same again from 30 KB before, then blanks."""
-    noise = np.random.default_rng(0).integers(0, 256, 700_000, dtype=np.uint8)
-    values = np.concatenate([noise, noise[-30_000:], np.zeros(700_001, dtype=np.uint8)])
+    """Noise, which gzip cannot shorten, then the same 30 KB again and again, then blanks."""
+    noise = np.random.default_rng(0).integers(0, 256, 600_000, dtype=np.uint8)
+    again, blanks = np.resize(noise[:30_000], 600_000), np.zeros(600_001, dtype=np.uint8)
+    values = np.concatenate([noise, again, blanks])
     content = idx_header((len(values),)) + values.tobytes()
     path.write_bytes(pack(content))
     np.testing.assert_array_equal(read_idx(path, ndim=1), values)
