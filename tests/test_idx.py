@@ -42,6 +42,7 @@ MALFORMED = {
     "empty": (b"", f"0 of its content expected {_TYPE} nothing"),
     "three bytes": (SOUND[:3], f"0 of its content expected {_TYPE} 000008"),
     "header cut": (SOUND[:9], f"9 of its content expected 3 lengths of 4 bytes each, {_END}"),
+    "length cut": (SOUND[:15], f"15 of its content expected 3 lengths of 4 bytes each, {_END}"),
     "only the magic": (SOUND[:4], f"4 of its content expected 3 lengths of 4 bytes each, {_END}"),
     "surplus bytes": (
         SOUND + bytes(9),
@@ -95,8 +96,8 @@ def test_no_shape_is_believed_that_the_file_cannot_hold(
 
 
 def test_a_length_that_was_cut_is_named(path: Path) -> None:
-    told = f"6 of its content expected 1 lengths of 4 bytes each, {_END}"
-    _assert_is_not_sound(path, idx_header((5,))[:6], told, ndim=1)
+    told = f"7 of its content expected 1 lengths of 4 bytes each, {_END}"
+    _assert_is_not_sound(path, idx_header((5,))[:7], told, ndim=1)
 
 
 def test_values_that_gzip_lacks_are_named(path: Path) -> None:
