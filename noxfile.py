@@ -45,8 +45,8 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The documentation, with warnings as errors, into docs/_build."""
-    _module(session, "sphinx", "-W", "docs", "docs/_build")
+    """The documentation, with warnings as errors, into docs/_build/html."""
+    _module(session, "sphinx", "-W", "--keep-going", "-n", "docs", "docs/_build/html")
 
 
 @nox.session

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from importlib.metadata import Distribution, distributions
+from pathlib import Path
 
 IMPORTS = 20
 BULKY = "tensorflow"
@@ -13,9 +14,11 @@ BULKY = "tensorflow"
 def main() -> None:
     """Print both."""
     sizes = {each.name.lower(): _size(each) / 1e6 for each in distributions()}
-    everything, bulky = sum(sizes.values()), sizes[BULKY]
-    print(f"installed: {sizes['mnist-models']:.1f} MB; with all it needs {everything:.0f} MB,", end=" ")
-    print(f"{everything - bulky:.0f} MB without {BULKY} itself")
+    everything = sum(sizes.values())
+    print(f"mnist_models: {sizes['mnist-models']:.1f} MB installed")
+    print(
+        f"and all it needs: {everything:.0f} MB, {everything - sizes[BULKY]:.0f} MB without {BULKY}"
+    )
     for code in ("pass", "import sklearn.base", "import mnist_models"):
         print(f"python -c {code!r}: {_seconds(code):.2f} s (median of {IMPORTS})")
 
@@ -23,7 +26,7 @@ def main() -> None:
 def _size(installed: Distribution) -> int:
     """The bytes of its files, without what Python compiles of them."""
     files = [file for file in installed.files or [] if file.suffix != ".pyc"]
-    paths = [file.locate() for file in files]
+    paths = [Path(str(file.locate())) for file in files]
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 

@@ -99,7 +99,7 @@ def test_the_version_has_one_place(wheel: Path, sdist: Path, unpacked: Path) -> 
 
 
 def test_the_description_leads_nowhere_that_does_not_exist(wheel: Path) -> None:
-    description = _metadata(wheel).get_payload()
+    description = str(_metadata(wheel).get_payload())
     assert description.startswith("# mnist_models\n")
     assert "GridSearchCV(make_model(" in description
     for address in re.findall(r"\]\(([^)]+)\)", description):
@@ -134,3 +134,9 @@ def test_the_changelog_has_its_form() -> None:
         assert f"[{VERSION}]" in headings[1]
     kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
     assert set(re.findall(r"^### (.*)$", text, flags=re.MULTILINE)) <= kinds
+
+
+def test_the_pages_link_to_files_that_are_published(unpacked: Path) -> None:
+    for page in unpacked.glob("*.md"):
+        for link in re.findall(r"\]\((?!https:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (unpacked / link).is_file(), f"{page.name}: {link}"

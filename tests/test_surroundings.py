@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 def _as_notebook(page: str) -> Any:
-    """A page of Markdown as a notebook: a cell for each block of Python, and for what is between."""
+    """A page of Markdown as a notebook: a cell for each block of Python, and what is between."""
     from nbformat import v4
 
     cells = []
