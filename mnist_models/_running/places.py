@@ -41,7 +41,7 @@ class Place(Protocol):
         """How many fits can be there."""
 
     def submit(self, task: Task, word: Path) -> Future[Any]:
-        """Hand a fit over. Its future has an Outcome, or what :mod:`~mnist_models._running.errand` makes of one."""
+        """Hand a fit over. Its future has an Outcome, or what makes one (``_running.errand``)."""
 
     def look(self, running: Iterable[Future[Any]]) -> None:
         """See to fits that will never come to an end."""
