@@ -423,7 +423,7 @@ def test_a_file_with_another_sum_is_refused_before_it_is_read(
     save_model(LogisticRegression().fit(*table), path)
     right = hashlib.sha256(path.read_bytes()).hexdigest()
     for same in (right, right.upper()):
-        load_model(path, expected_sha256=same)
+        load_model(path=path, expected_sha256=same)
     with pytest.raises(ModelSecurityError, match=f"expected the SHA-256 {'0' * 64}, found {right}"):
         load_model(path, expected_sha256="0" * 64)
     path.write_bytes(b"anything")
@@ -443,9 +443,8 @@ def test_other_versions_are_one_warning(
     else:
         model = request.getfixturevalue("network")
     if name == "pipeline":
-        model = make_pipeline(
-            Standardize().fit(pd.DataFrame(table[0], columns=list("abcd"))), model
-        )
+        frame = pd.DataFrame(table[0], columns=list("abcd"))
+        model = make_pipeline(Standardize().fit(frame), Standardize().fit(frame), model)
     save_model(model, path)
     manifest, arrays = read_file(path)
     here = manifest["versions"]
