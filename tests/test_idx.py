@@ -161,6 +161,13 @@ def test_bad_gzip_is_named(path: Path, content: bytes, told: str) -> None:
     _assert_is_not_sound(path, content, told)
 
 
+def test_a_name_in_gzip_may_take_more_than_a_block(path: Path) -> None:
+    """Then zlib reads and has nothing to give."""
+    named = PACKED[:3] + b"\x08" + PACKED[4:10] + b"n" * 2 * _BLOCK_BYTES + b"\0"
+    path.write_bytes(named + PACKED[10:])
+    np.testing.assert_array_equal(read_idx(path, ndim=3), IMAGES)
+
+
 def test_damage_in_gzip_data_is_placed_to_the_block(path: Path) -> None:
     content = idx_header((700_000,)) + bytes(700_000)
     path.write_bytes(gzip.compress(content, compresslevel=0)[:-8] + bytes(8))

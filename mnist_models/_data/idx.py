@@ -147,9 +147,9 @@ class _GzipContent(_PlainContent):
                 unpacked = self._inflate.decompress(packed, min(size - len(taken), _BLOCK_BYTES))
             except zlib.error as error:
                 self.fail(self.offset + len(taken), "sound gzip data", str(error))
-            if not packed and not unpacked:  # zlib may hold a little back that it has read already
+            taken += unpacked  # zlib may have held back a little of what it had read before
+            if not packed:
                 break
-            taken += unpacked
         return taken
 
     def most_left(self) -> int:
