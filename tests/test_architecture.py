@@ -118,6 +118,7 @@ ORDER = [
     "persistence",
     "reproduction",
     "_commands",
+    "_last_words",
     "cli",
     "__main__",
 ]
