@@ -1,9 +1,10 @@
 """An error as the last line that a command says: what was wrong, and what to do about it."""
 
-import contextlib
 import errno
+import os
 import re
 import sys
+from typing import TextIO
 
 _REMEDIES = {
     errno.ENOENT: "Check its name.",
@@ -32,8 +33,15 @@ def say(words: str) -> None:
         each if each.isprintable() else each.encode("unicode_escape").decode()
         for each in " ".join(words.split())
     )
-    with contextlib.suppress(OSError):
+    try:
         print(f"mnist-models: {shown}", file=sys.stderr, flush=True)
+    except OSError:
+        drop(sys.stderr)
+
+
+def drop(stream: TextIO) -> None:
+    """Lead a stream that nobody reads to nowhere; else Python would try it once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def in_words(error: BaseException) -> str:

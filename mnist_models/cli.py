@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from mnist_models import _commands
-from mnist_models._last_words import in_words, say
+from mnist_models._last_words import drop, in_words, say
 from mnist_models.exceptions import WorkerLostError
 from mnist_models.models import MODEL_NAMES
 from mnist_models.preprocessing import RECIPES
@@ -71,8 +71,8 @@ def _flush() -> None:
     """Find out here, not at exit, that the reader has gone or the disk is full."""
     try:
         sys.stdout.flush()
-    except OSError:  # Python would try once more at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError:
+        drop(sys.stdout)
         raise
 
 

@@ -1,7 +1,6 @@
 """The command line as a person meets it: its answers, and its warnings."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -141,13 +140,3 @@ def test_an_error_in_a_fit_says_which_fit_it_was(capsys: Capture, tmp_path: Path
     assert (code, out) == (2, "")
     assert "at least 2 classes" in err.splitlines()[-1]
     assert "raised by the fit of logistic, fold" in err.splitlines()[-1]
-
-
-def test_output_goes_where_no_accents_go(idx_folder: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "mnist_models", "evaluate", "logistic", "--data", str(idx_folder)],
-        capture_output=True,
-        timeout=120,
-        env={**os.environ, "PYTHONIOENCODING": "ascii"},
-    )
-    assert (done.returncode, done.stderr) == (0, b"")

@@ -1,4 +1,4 @@
-"""How a command ends that is interrupted, unread, or loses fits."""
+"""How a command ends that is interrupted, or loses fits."""
 
 import os
 import signal
@@ -8,10 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-
-from mnist_models import load_sample_digits
 
 from .commands import run_command
 from .misbehaving import Misbehaving
@@ -38,6 +35,25 @@ def test_ctrl_c_is_exit_code_130_and_no_traceback() -> None:
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert err == "mnist-models: interrupted\n"
+
+
+def _interrupt(*_: Any, **__: Any) -> Any:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(1)  # it comes before
+    pytest.fail("the signal did not come")
+
+
+@pytest.mark.parametrize(
+    "where", ["cli._parser", "_commands.load_data", "_commands.make_model", "_files.os.fsync"]
+)
+def test_ctrl_c_at_any_moment_leaves_the_file_as_it_was(
+    capsys: Capture, tmp_path: Path, idx_folder: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    (tmp_path / "old").write_bytes(b"old")
+    words = ("train", "forest", "--data", idx_folder, "--output", tmp_path / "old")
+    monkeypatch.setattr(f"mnist_models.{where}", _interrupt)
+    assert run_command(capsys, *words) == (130, "", "mnist-models: interrupted\n")
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {"old": b"old"}
 
 
 @pytest.mark.slow
@@ -86,6 +102,7 @@ def test_fits_that_are_lost_cost_no_others(
     code, out, err = run_command(capsys, "compare", "--models", "logistic", "network", *words)
     assert (code, err.count("\n")) == (3, 1)
     assert err.startswith("mnist-models: 3 of 6 fits were lost. network, ")
+    assert "Give --checkpoint FOLDER, so that" in err
     assert "\nlogistic " in out
     assert "network" not in out
     assert (tmp_path / "page.html").is_file()
@@ -149,31 +166,3 @@ def test_a_command_leaves_the_signal_handler_as_it_was(capsys: Capture) -> None:
     before = signal.getsignal(signal.SIGINT)
     run_command(capsys, "version")
     assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_a_closed_pipe_is_no_traceback(model_file: Path, tmp_path: Path) -> None:
-    np.save(tmp_path / "many.npy", np.tile(load_sample_digits().data, (20, 1)))
-    command = f"{sys.executable} -m mnist_models predict {model_file} {tmp_path}/many.npy --json"
-    done = subprocess.run(
-        f"{command} | head -c 100", shell=True, capture_output=True, text=True, timeout=120
-    )
-    assert done.stderr == ""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("options", [("--json",), ()])
-def test_a_closed_pipe_costs_no_page(
-    options: tuple[str, ...], idx_folder: Path, tmp_path: Path
-) -> None:
-    page = tmp_path / "page.html"
-    words = ["evaluate", "logistic", "--data", str(idx_folder), "--cv", "2", "--html", str(page)]
-    command = [sys.executable, "-m", "mnist_models", *words, *options]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.close()
-        assert process.stderr is not None
-        assert process.stderr.read() == ""
-    assert process.returncode == 141
-    assert page.is_file()
