@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnist_models._idx import idx_header
+from mnist_models._data.idx import idx_header
 from mnist_models.cli import main
 
 

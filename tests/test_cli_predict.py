@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from mnist_models import load_sample_digits
-from mnist_models._idx import idx_header
+from mnist_models._data.idx import idx_header
 
 from .commands import run_command
 

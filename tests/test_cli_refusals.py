@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from mnist_models import load_sample_digits
-from mnist_models._idx import idx_header
+from mnist_models._data.idx import idx_header
 
 from .commands import run_command
 
@@ -145,7 +145,7 @@ def test_mnist_that_is_not_to_be_had(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch, odd: Path
 ) -> None:
     monkeypatch.delenv("MNIST_MODELS_OFFLINE")
-    monkeypatch.setattr("mnist_models._mnist.MIRRORS", ("http://127.0.0.1:9/",))
+    monkeypatch.setattr("mnist_models._data.mnist.MIRRORS", ("http://127.0.0.1:9/",))
     for command in (["fetch"], ["reproduce"], ["compare", "--data", "mnist"]):
         assert "MNIST_MODELS_DATA" in _assert_refused(capsys, *command)
 

@@ -46,22 +46,25 @@ def files(model_file: Path) -> Iterator[dict[str, bytes]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MNIST_MODELS_DATA", raising=False)
         patch.setenv("MNIST_MODELS_OFFLINE", "1")
-        patch.setattr("mnist_models._mnist_cache.user_cache", lambda: Path("no-cache"))
+        patch.setattr("mnist_models._data.mnist_cache.user_cache", lambda: Path("no-cache"))
         yield {"model": model_file.read_bytes(), "images.npy": images.getvalue()}
 
 
 def _answer(words: list[str]) -> tuple[int, str, str]:
     """As a process would have it: standard output and standard error are UTF-8 files."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
-    err.reconfigure(errors="backslashreplace")
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="backslashreplace")
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             code = main(words)
         except SystemExit as stop:
             code = int(stop.code or 0)
-    out.flush()
-    err.flush()
-    return code, *(each.buffer.getvalue().decode() for each in (out, err))  # type: ignore[attr-defined]
+    return code, _content(out), _content(err)
+
+
+def _content(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
 
 
 @settings(max_examples=150)
