@@ -65,7 +65,7 @@ def _errors_name(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno and (error.filename is None or str(error.filename).endswith(".part")):
-            error.filename, error.filename2 = str(path), None
+            error.filename = str(path)
         raise
 
 
