@@ -44,8 +44,8 @@ def run_evaluate(options: Namespace) -> int:
 
 def run_reproduce(options: Namespace) -> int:
     """Hold the three models against the report; 1 where they miss a claim of it."""
-    _make_folder("--plots", options.plots)
     data = fetch_mnist().split("report")
+    _make_folder("--plots", options.plots)
     _load_tensorflow()
     found = reproduce(data, random_state=options.seed)
     print(json.dumps(found.to_dict()) if options.json else found)
@@ -83,8 +83,6 @@ def run_predict(options: Namespace) -> int:
         _check_scale(path, pixels, model)
         probabilities = model.predict_proba(pixels)
         labels = model.classes_[probabilities.argmax(axis=1)].tolist()
-        if not options.json:
-            print("\n".join(str(label) for label in labels))
         for row, (label, chances) in enumerate(zip(labels, probabilities.tolist(), strict=True)):
             classes = (str(name) for name in model.classes_)
             by_class = dict(zip(classes, chances, strict=True))
@@ -93,13 +91,14 @@ def run_predict(options: Namespace) -> int:
             )
     if options.json:
         print(json.dumps(answers))
+    else:
+        print("\n".join(str(answer["label"]) for answer in answers))
     return 0
 
 
 def run_inspect(options: Namespace) -> int:
     """Print what a model file holds."""
-    for line in inspect_model(options.model):
-        print(line)
+    print("\n".join(inspect_model(options.model)))  # all of it or nothing
     return 0
 
 
@@ -148,10 +147,10 @@ def load_data(name: str) -> ImageDataset:
 
 def _evaluate(options: Namespace, names: list[str], shown: Callable[[Comparison], Any]) -> int:
     """Evaluate models on the data that was named; give what was asked for, and print the rest."""
+    dataset = load_data(options.data)
+    _check_file("--html", options.html)
     _make_folder("--plots", options.plots)
     _make_folder("--checkpoint", options.checkpoint)
-    _check_file("--html", options.html)
-    dataset = load_data(options.data)
     # a folder's own test set is its test set; MNIST's and the sample's is the report's
     own = options.data not in ("sample", "mnist") and dataset.n_official_train is not None
     split = dataset.split("official" if own else "report")
@@ -227,8 +226,10 @@ def _check_file(option: str, path: Path | None) -> None:
     """Before the work too."""
     if path is None:
         return
-    if path.is_dir() or not path.parent.is_dir():
-        raise ValueError(f"{option} must be a file in a folder that exists. Got {path}.")
+    if (path.exists() and not path.is_file()) or not path.parent.is_dir():
+        raise ValueError(
+            f"{option} must be an ordinary file, or a new one, in a folder that exists. Got {path}."
+        )
     _check_writable(option, path.parent)
 
 

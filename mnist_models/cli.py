@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from mnist_models import _commands
+from mnist_models._last_words import drop, in_words, say
 from mnist_models.exceptions import WorkerLostError
 from mnist_models.models import MODEL_NAMES
 from mnist_models.preprocessing import RECIPES
@@ -37,38 +38,55 @@ def main(arguments: Sequence[str] | None = None) -> int:
         standard error says what), 3 where fits were lost with their workers (the models that lost
         none are printed first), 130 after Ctrl-C, 141 where nobody reads the output.
     """
-    options = _parser().parse_args(arguments)
+    _replace_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal without ± shows ? and no error
         sys.stdout.reconfigure(errors="replace")
+    options = argparse.Namespace()
     try:
-        with _interrupts_obeyed(_interrupted(options)), _warnings_in_a_line():
-            code = int(options.run(options))
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:  # the reader has gone; keep Python from telling so again at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        try:
+            _parser().parse_args(arguments, options)
+            with _interrupts_obeyed(_interrupted(options)), _warnings_in_a_line():
+                return int(options.run(options))
+        finally:  # of --help too
+            _flush()
+    except BrokenPipeError:
         return _CLOSED_PIPE
     except (ValueError, TypeError, OSError, MemoryError, RuntimeError, ImportError) as error:
-        print(f"mnist-models: {_one_line(error)}", file=sys.stderr)
+        say(in_words(error))
         return _LOST if isinstance(error, WorkerLostError) else _BAD_INPUT
     except KeyboardInterrupt:
-        print(_interrupted(options), file=sys.stderr)
+        say(_interrupted(options))
         return _INTERRUPTED
+
+
+def _replace_closed_streams() -> None:
+    """Where the shell closed one (``>&-``), print() would fail, or use the other."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            sink = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open to the end
+            setattr(sys, name, sink)
+
+
+def _flush() -> None:
+    """Find out here, not at exit, that the reader has gone or the disk is full."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        drop(sys.stdout)
+        raise
 
 
 def _interrupted(options: argparse.Namespace) -> str:
     folder = getattr(options, "checkpoint", None)
     how = "" if folder is None else f"; the same command goes on from {folder}"
-    return f"mnist-models: interrupted{how}"
+    return f"interrupted{how}"
 
 
 @contextlib.contextmanager
 def _warnings_in_a_line() -> Iterator[None]:
     """Show warnings as the command's own, without the line of code that they came from."""
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: print(
-            f"mnist-models: warning: {message}", file=sys.stderr
-        )
+        warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
         yield
 
 
@@ -100,7 +118,8 @@ def _interrupts_obeyed(last_words: str) -> Iterator[None]:
 
 
 def _stop_at_once(last_words: str) -> None:
-    os.write(2, f"{last_words}\n".encode())
+    # past Python's own file, which whatever is stuck may hold
+    os.write(2, f"mnist-models: {last_words}\n".encode(errors="backslashreplace"))
     os._exit(_INTERRUPTED)
 
 
@@ -108,7 +127,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        print(f"mnist-models: {message} (try {self.prog} --help)", file=sys.stderr)
+        say(f"{message} (try {self.prog} --help)")
         sys.exit(_BAD_INPUT)
 
 
@@ -221,25 +240,29 @@ def _add_output_options(command: argparse.ArgumentParser) -> None:
 
 def _count(word: str) -> int:
     """A whole number from 0 to the largest seed NumPy takes."""
-    if not (word.isascii() and word.isdigit() and int(word) < 2**32):
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0 up, got {word!r}")
+    if not (word.isascii() and word.isdigit() and len(word) <= 10 and int(word) < 2**32):
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number from 0 to 2**32 - 1, got {word!r}"
+        )
     return int(word)
 
 
 def _folds(word: str) -> int:
     """A whole number from 2 up."""
-    if word in ("0", "1"):
+    folds = _count(word)
+    if folds < 2:
         raise argparse.ArgumentTypeError(f"expected a whole number from 2 up, got {word!r}")
-    return _count(word)
+    return folds
 
 
 def _jobs(word: str) -> int:
     """-1, or a number of processes."""
     if word == "-1":
         return -1
-    if word == "0":
-        raise argparse.ArgumentTypeError("expected a whole number from 1 up, or -1, got '0'")
-    return _count(word)
+    jobs = _count(word)
+    if jobs == 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, or -1, got {word!r}")
+    return jobs
 
 
 def _seconds(word: str) -> float:
@@ -248,9 +271,3 @@ def _seconds(word: str) -> float:
         if 0 < float(word) < math.inf:
             return float(word)
     raise argparse.ArgumentTypeError(f"expected seconds above 0, got {word!r}")
-
-
-def _one_line(error: BaseException) -> str:
-    """Its message and what was added to it."""
-    words = " ".join([str(error) or type(error).__name__, *getattr(error, "__notes__", ())])
-    return " ".join(words.split())

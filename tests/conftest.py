@@ -10,6 +10,9 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 from mnist_models import MODEL_NAMES, load_sample_digits, make_model
+from mnist_models.cli import main
+
+from .commands import write_idx
 
 # These need atheris, which is in an extra of its own.
 collect_ignore = ["fuzz"]
@@ -57,6 +60,24 @@ def fitted(request: pytest.FixtureRequest, digits: Split) -> Any:
     """Each of the three models, fitted once for the whole session. Do not refit it."""
     X_train, _, y_train, _ = digits
     return quick_model(request.param).fit(X_train, y_train)
+
+
+@pytest.fixture(scope="session")
+def idx_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as Fashion-MNIST has it: four IDX files, here with 300 of the embedded digits."""
+    folder = tmp_path_factory.mktemp("some-digits")
+    digits = load_sample_digits().sample(300, random_state=0)
+    for part, rows in (("train", slice(0, 240)), ("t10k", slice(240, 300))):
+        write_idx(folder, part, digits.images[rows], digits.target[rows])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A forest, as ``mnist-models train`` saves it."""
+    path = tmp_path_factory.mktemp("model") / "digits.model"
+    assert main(["train", "forest", "--output", str(path)]) == 0
+    return path
 
 
 @pytest.fixture

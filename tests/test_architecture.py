@@ -128,6 +128,7 @@ ORDER = [
     "persistence",
     "reproduction",
     "_commands",
+    "_last_words",
     "cli",
     "__main__",
 ]

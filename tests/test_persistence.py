@@ -197,7 +197,8 @@ def test_a_disk_that_is_full_leaves_the_old_file(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _FULL, str(tmp_path / "model")], capture_output=True, text=True
     )
-    assert (done.stdout, done.stderr) == ("[Errno 27] File too large\n", "")
+    said = f"[Errno 27] File too large: '{tmp_path / 'model'}'\n"
+    assert (done.stdout, done.stderr) == (said, "")
     assert [each.name for each in tmp_path.iterdir()] == ["model"]
 
 

@@ -13,12 +13,12 @@ import math
 import os
 import zlib
 from os import PathLike
-from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_models._files import open_file
 from mnist_models.exceptions import DatasetFormatError
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -28,6 +28,8 @@ _UNSIGNED_BYTE = 0x08
 _MOST_BYTES_PER_COMPRESSED_BYTE = 100
 _MOST_BLANK_BYTES = 2**26
 _BLOCK_BYTES = 2**18  # of a gzip file, read and unpacked at a time
+# Some ten million digits. A file with holes may be longer than any memory, and no disk holds it.
+_MOST_VALUES = 2**33
 
 
 def idx_header(shape: tuple[int, ...]) -> bytes:
@@ -63,7 +65,7 @@ def read_idx(path: str | PathLike[str], *, ndim: int) -> NDArray[np.uint8]:
     OSError
         If the file cannot be read.
     """
-    with Path(path).open("rb") as file:
+    with open_file(path) as file:
         return parse_idx(file, str(path), ndim=ndim)
 
 
@@ -72,7 +74,7 @@ def parse_idx(file: BinaryIO, name: str, *, ndim: int) -> NDArray[np.uint8]:
     is_gzip = file.read(2) == _GZIP_MAGIC
     content = _GzipContent(file, name) if is_gzip else _PlainContent(file, name)
     shape = _read_header(content, ndim)
-    size, most = math.prod(shape), content.most_left()
+    size, most = math.prod(shape), min(content.most_left(), _MOST_VALUES)
     # NumPy has no array of no values with sides like these
     if size > most or math.prod(max(length, 1) for length in shape) >= 2**63:
         content.fail(4, f"at most {most} values, all that this file may hold", f"shape {shape}")

@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from mnist_models._data.frames import lay_into_frame
 from mnist_models._data.idx import read_idx
-from mnist_models._files import open_npy
+from mnist_models._files import open_file, open_npy
 
 # A photograph's worth of pixels. Beyond that a small file could unfold into gigabytes.
 _MOST_PIXELS = 25_000_000
 _LONGEST_SIDE = 10_000
+# Half a million digits. A file with holes may be longer than any memory, and no disk holds it.
+_MOST_VALUES = 2**29
 # Marks fainter than this share of the darkest one are the paper's grain or its shadow.
 _FAINTEST_INK = 0.2
 _LEAST_CONTRAST = 32
@@ -69,6 +71,10 @@ def _read_npy(path: Path, n_features: int) -> NDArray[Any]:
         raise ValueError(
             f"{path} must hold an array of numbers, one image or several. "
             f"Got {pixels.dtype} of shape {pixels.shape} instead."
+        )
+    if pixels.size > _MOST_VALUES:
+        raise ValueError(
+            f"{path} must hold at most {_MOST_VALUES:,} pixels. Got {pixels.size:,}: split it."
         )
     if not np.isfinite(pixels).all():
         raise ValueError(f"{path} must hold finite numbers. Got NaN or infinity among them.")
@@ -136,7 +142,8 @@ def _read_grey(path: Path) -> NDArray[np.uint8]:
     """A PNG file as 8-bit grey values; what is transparent is white paper."""
     from PIL import Image
 
-    path.stat()  # a file that is not there is no picture that is broken
+    with open_file(path):  # a file that is not there is no picture that is broken
+        pass
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -157,5 +164,5 @@ def _read_grey(path: Path) -> NDArray[np.uint8]:
     ) as error:
         raise ValueError(
             f"{path} must be a sound PNG image of at most {_MOST_PIXELS:,} pixels and "
-            f"{_LONGEST_SIDE:,} to a side: {error}"
+            f"{_LONGEST_SIDE:,} to a side: {error}. Save the picture anew, or a smaller one."
         ) from error

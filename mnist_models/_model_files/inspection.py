@@ -4,9 +4,9 @@ import hashlib
 import json
 from collections.abc import Iterator
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
+from mnist_models._files import open_file
 from mnist_models._model_files.checks import Arrays
 from mnist_models._model_files.manifest import read_model_file
 from mnist_models.exceptions import ModelSecurityError
@@ -27,7 +27,7 @@ def inspect_model(path: str | PathLike[str]) -> Iterator[str]:
         If it cannot be read.
     """
     manifest, arrays = read_model_file(path)
-    with Path(path).open("rb") as file:
+    with open_file(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
     yield f"{path}: a model in format {manifest.format}, {size:,} bytes"

@@ -5,11 +5,10 @@ import re
 from importlib.metadata import version
 from io import BufferedReader
 from os import PathLike
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from mnist_models._container import pack, unpack
-from mnist_models._files import atomic_writer
+from mnist_models._files import atomic_writer, open_file
 from mnist_models._model_files.checks import Arrays, require
 from mnist_models.exceptions import ModelFormatError, ModelSecurityError
 
@@ -46,7 +45,7 @@ def read_model_file(
     path: str | PathLike[str], expected_sha256: str | None = None
 ) -> tuple[Manifest, Arrays]:
     """What a model file holds, as data; errors as of :func:`load_model`."""
-    with Path(path).open("rb") as file:
+    with open_file(path) as file:
         if expected_sha256 is not None:
             _check_file(path, file, expected_sha256)
         try:
