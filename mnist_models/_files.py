@@ -31,7 +31,8 @@ def atomic_writer(path: str | PathLike[str]) -> Iterator[BinaryIO]:
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} must be a file in a folder that exists.")
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    prefix = f".{path.name[:40]}."  # of a name as long as may be, a longer one may not be
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".part")
     partial = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -50,6 +51,14 @@ def _umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
+
+
+def open_file(path: str | PathLike[str]) -> BinaryIO:
+    """A file for reading, or OSError at once; opening a pipe may wait for its writer for ever."""
+    path = Path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(f"{path} must be a file. Got a pipe or a device instead.")
+    return path.open("rb")
 
 
 def open_npy(path: str | PathLike[str]) -> NDArray[Any]:
@@ -71,7 +80,7 @@ def open_npy(path: str | PathLike[str]) -> NDArray[Any]:
     OSError
         If it cannot be read.
     """
-    with Path(path).open("rb") as file:
+    with open_file(path) as file:
         magic = file.read(6)
     try:
         if magic != b"\x93NUMPY":  # np.load takes zip archives and pickles too

@@ -12,12 +12,12 @@ size of the file (for gzip, with the most that so many compressed bytes may hold
 import math
 import zlib
 from os import PathLike
-from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_models._files import open_file
 from mnist_models.exceptions import DatasetFormatError
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -62,7 +62,7 @@ def read_idx(path: str | PathLike[str], *, ndim: int) -> NDArray[np.uint8]:
     OSError
         If the file cannot be read.
     """
-    with Path(path).open("rb") as file:
+    with open_file(path) as file:
         return parse_idx(file, str(path), ndim=ndim)
 
 

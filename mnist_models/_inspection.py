@@ -4,10 +4,10 @@ import hashlib
 import json
 from collections.abc import Iterator
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
-from mnist_models._model_files import read_model_file
+from mnist_models._files import open_file
+from mnist_models._model_files import read_open_model
 from mnist_models._part_checks import Arrays
 from mnist_models.exceptions import ModelSecurityError
 
@@ -26,8 +26,9 @@ def inspect_model(path: str | PathLike[str]) -> Iterator[str]:
     OSError
         If it cannot be read.
     """
-    manifest, arrays = read_model_file(path)
-    with Path(path).open("rb") as file:
+    with open_file(path) as file:  # once: by its name, it might be another the next time
+        manifest, arrays = read_open_model(file, path)
+        file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
     yield f"{path}: a model in format {manifest.format}, {size:,} bytes"

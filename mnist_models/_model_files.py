@@ -3,13 +3,11 @@
 import hashlib
 import re
 from importlib.metadata import version
-from io import BufferedReader
 from os import PathLike
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from mnist_models._container import pack, unpack
-from mnist_models._files import atomic_writer
+from mnist_models._files import atomic_writer, open_file
 from mnist_models._part_checks import Arrays, require
 from mnist_models.exceptions import ModelFormatError, ModelSecurityError
 
@@ -28,7 +26,7 @@ class Manifest(NamedTuple):
     settings: dict[str, Any]
 
 
-def versions() -> dict[str, str]:
+def decisive_versions() -> dict[str, str]:
     """The versions, here and now, of the libraries that a model's answers depend on."""
     return {name: version(name) for name in _DECISIVE}
 
@@ -37,7 +35,7 @@ def write_model_file(
     path: str | PathLike[str], kind: str, settings: dict[str, Any], arrays: Arrays
 ) -> None:
     """Write a model that has become data, whole or not at all."""
-    content = pack(Manifest(_FORMAT, versions(), kind, settings)._asdict(), arrays)
+    content = pack(Manifest(_FORMAT, decisive_versions(), kind, settings)._asdict(), arrays)
     with atomic_writer(path) as file:
         file.write(content)
 
@@ -46,18 +44,22 @@ def read_model_file(
     path: str | PathLike[str], expected_sha256: str | None = None
 ) -> tuple[Manifest, Arrays]:
     """What a model file holds, as data; errors as of :func:`load_model`."""
-    with Path(path).open("rb") as file:
+    with open_file(path) as file:
         if expected_sha256 is not None:
             _check_file(path, file, expected_sha256)
-        try:
-            told, arrays = unpack(file)
-            manifest = _manifest(told)
-        except ValueError as error:
-            raise ModelFormatError(
-                f"{path} is not a model that this version of mnist_models can load: {error}. "
-                "Save the model again with save_model."
-            ) from error
-    return manifest, arrays
+        return read_open_model(file, path)
+
+
+def read_open_model(file: BinaryIO, path: str | PathLike[str]) -> tuple[Manifest, Arrays]:
+    """As :func:`read_model_file`, of a file that is open; errors call it ``path``."""
+    try:
+        told, arrays = unpack(file)
+        return _manifest(told), arrays
+    except ValueError as error:
+        raise ModelFormatError(
+            f"{path} is not a model that this version of mnist_models can load: {error}. "
+            "Save the model again with save_model."
+        ) from error
 
 
 def _manifest(told: Any) -> Manifest:
@@ -79,8 +81,8 @@ def _manifest(told: Any) -> Manifest:
     return Manifest(**told)
 
 
-def _check_file(path: str | PathLike[str], file: BufferedReader, expected: str) -> None:
-    if re.fullmatch("[0-9a-fA-F]{64}", expected) is None:
+def _check_file(path: str | PathLike[str], file: BinaryIO, expected: str) -> None:
+    if not (isinstance(expected, str) and re.fullmatch("[0-9a-fA-F]{64}", expected)):
         raise ValueError(f"expected_sha256 must be 64 hexadecimal digits. Got {expected!r}.")
     found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected.lower():

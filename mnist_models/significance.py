@@ -14,7 +14,7 @@ from mnist_models._intervals import (
     corrected_error,
     t_interval,
 )
-from mnist_models._plain import plain
+from mnist_models._plain import plain_for_json
 from mnist_models._report.verdicts import listed, verdict
 from mnist_models._scores import Bounds
 from mnist_models._significance import corrected_t_test, holm, mcnemar_test, paired_shares_interval
@@ -227,7 +227,7 @@ class Significance:
             "scoring": self.scoring,
             "level": self.level,
             "verdicts": self.verdicts,
-            "pairs": [plain(asdict(pair)) for pair in self],
+            "pairs": [plain_for_json(asdict(pair)) for pair in self],
         }
 
 

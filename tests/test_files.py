@@ -1,9 +1,12 @@
 """Files arrive whole or not at all."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mnist_models import load_idx, load_model
 from mnist_models._files import atomic_writer
 
 
@@ -38,3 +41,18 @@ def test_others_may_read_it_as_they_may_any_file(tmp_path: Path) -> None:
     with atomic_writer(tmp_path / "file"):
         pass
     assert (tmp_path / "file").stat().st_mode == ordinary.stat().st_mode
+
+
+def test_a_name_as_long_as_may_be_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / ("é" * 127)
+    with atomic_writer(path) as file:
+        file.write(b"new")
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("read", [load_model, lambda path: load_idx(path, path)])
+def test_nobody_waits_for_the_writer_of_a_pipe(read: Any, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "digits.model")
+    with pytest.raises(OSError, match=r"digits\.model must be a file. Got a pipe"):
+        read(tmp_path / "digits.model")
