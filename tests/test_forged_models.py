@@ -130,7 +130,7 @@ load_model(sound)
 touched = []
 
 def watch(event, arguments):
-    reads = event == "open" and arguments[1] in ("r", "rb")
+    reads = event == "open" and arguments[1] in ("r", "rb") or event == "os.listdir"
     if event.split(".")[0] in ("open", "import", "exec", "socket", "subprocess", "os", "ctypes"):
         if not reads:
             touched.append((event, arguments))

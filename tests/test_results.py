@@ -123,7 +123,7 @@ _FLOATS = st.floats(-1e6, 1e6) | st.just(np.nan)
 _LABELS = st.one_of(
     st.lists(st.text(max_size=4).map(lambda text: text.rstrip("\0")), min_size=2, unique=True),
     st.lists(st.integers(-(2**62), 2**62), min_size=2, unique=True),
-    st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, unique=True),
+    st.lists(st.integers(-(2**53), 2**53).map(float), min_size=2, unique=True),
     st.just([False, True]),
 )
 _HISTORIES = st.none() | st.dictionaries(st.text(max_size=5), st.lists(_FLOATS, max_size=3))
