@@ -5,6 +5,7 @@ import tempfile
 import tokenize
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -53,7 +54,7 @@ def _umask() -> int:
     return mask
 
 
-def open_file(path: str | PathLike[str]) -> BinaryIO:
+def open_file(path: str | PathLike[str]) -> BufferedReader:
     """A file for reading, or OSError at once; opening a pipe may wait for its writer for ever."""
     path = Path(path)
     if path.exists() and not (path.is_file() or path.is_dir()):

@@ -159,6 +159,15 @@ def test_what_is_not_fitted_is_refused(table: tuple[Any, Any], tmp_path: Path) -
     assert not (tmp_path / "model").exists()
 
 
+def test_a_model_saved_twice_is_the_same_file(
+    each_kind: list[tuple[Any, Path]], tmp_path: Path
+) -> None:
+    """So that whoever makes it anew can tell its SHA-256."""
+    for model, path in each_kind:
+        save_model(model, tmp_path / "again")
+        assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+
 def test_a_failing_save_leaves_the_old_file(table: tuple[Any, Any], tmp_path: Path) -> None:
     X, y = table
     path = tmp_path / "model"
@@ -219,7 +228,9 @@ _AT_ONCE = (
 children, found = [saving([model]) for model in models], []
 try:
     while len(found) < 500 or len(set(found)) < 2:
-        found.append(contents.index(path.read_bytes()))
+        content = path.read_bytes()
+        assert content in contents
+        found.append(content)
 finally:
     for child in children:
         os.kill(child, signal.SIGKILL)
