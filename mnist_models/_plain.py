@@ -4,20 +4,20 @@ import math
 from typing import Any
 
 
-def plain(value: Any) -> Any:
+def plain_for_json(value: Any) -> Any:
     """The same with named tuples as dicts, and None in place of what is not finite.
 
     Examples
     --------
-    >>> plain({"loss": [0.5, float("nan")]})
+    >>> plain_for_json({"loss": [0.5, float("nan")]})
     {'loss': [0.5, None]}
     """
     if hasattr(value, "_asdict"):
         value = value._asdict()
     if isinstance(value, dict):
-        return {name: plain(each) for name, each in value.items()}
+        return {name: plain_for_json(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
+        return [plain_for_json(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -219,7 +219,7 @@ def fetch_mnist(
     >>> mnist.data.shape, mnist.n_official_train  # doctest: +SKIP
     ((70000, 784), 60000)
     """
-    home = None if data_home is None else Path(data_home)
+    home = None if data_home is None else Path(data_home).expanduser()
     images, labels = mnist.load_mnist(home, download=download_if_missing)
     return _dataset(images, labels, "MNIST", n_official_train=N_TRAIN)
 

@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from mnist_models._model_files.estimators import Part, decode, encode
-from mnist_models._model_files.manifest import read_model_file, versions, write_model_file
+from mnist_models._model_files.manifest import decisive_versions, read_model_file, write_model_file
 from mnist_models.exceptions import ModelFormatError, ModelSecurityError, ModelVersionWarning
 from mnist_models.network import SequentialClassifier
 
@@ -164,7 +164,7 @@ def _refused(path: str | PathLike[str], reason: str, saved: dict[str, str]) -> M
 
 
 def _other_versions(saved: dict[str, str], libraries: Sequence[str]) -> str:
-    here = versions()
+    here = decisive_versions()
     return ", ".join(
         f"{name} {saved[name]} (here {here[name]})"
         for name in libraries

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_models._plain import number, plain
+from mnist_models._plain import number, plain_for_json
 from mnist_models._report import text
 from mnist_models._results.exports import make_frame, mlflow_entries
 from mnist_models._results.findings import Fit, Provenance
@@ -102,7 +102,7 @@ class Evaluation(Pictured):
             "class_figures": self.class_figures,
             "average_figures": self.average_figures,
         }
-        return cast("dict[str, Any]", plain(found))
+        return cast("dict[str, Any]", plain_for_json(found))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -120,18 +120,35 @@ class Evaluation(Pictured):
         Raises
         ------
         ValueError
-            If it is of another format.
+            If it is of another format, or its parts do not fit together.
         """
         if data.get("format") != FORMAT or "classes" not in data:
             raise ValueError(
                 f"data must be an Evaluation of format {FORMAT}, as to_dict writes it. "
                 f"Got format {data.get('format')!r} with keys {sorted(data)} instead."
             )
+        try:
+            found = cls._of_parts(data)
+            sound = _fits_together(found)
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise ValueError(
+                f"data must be an Evaluation as to_dict writes it. Got {error!r} where it is read."
+            ) from error
+        if not sound:
+            raise ValueError(
+                "data must be an Evaluation as to_dict writes it. Got other numbers of labels, "
+                "predictions and probabilities than belong together."
+            )
+        return found
+
+    @classmethod
+    def _of_parts(cls, data: Mapping[str, Any]) -> Self:
         classes = np.array(data["classes"])
         chances, origin = data["probabilities"], data["provenance"]
 
         def decode(codes: list[int] | None) -> Any:
-            return None if codes is None else classes[np.array(codes, dtype=np.intp)]
+            # unsigned: -1 would be the last class
+            return None if codes is None else classes[np.array(codes, dtype=np.uintp)]
 
         return cls(
             model_name=data["model_name"],
@@ -292,6 +309,23 @@ class Evaluation(Pictured):
 
     def _encode(self, labels: NDArray[Any] | None) -> list[int] | None:
         return None if labels is None else np.searchsorted(self.classes, labels).tolist()
+
+
+def _fits_together(found: Evaluation) -> bool:
+    """Whether every prediction has its label, and every row its probabilities."""
+    y_test, predicted, chances = found.y_test, found.test_predictions, found.probabilities
+    return (
+        isinstance(found.model_name, str)
+        and isinstance(found.scoring, str)
+        and len(found.folds) > 0
+        and found.classes.dtype.kind in "biufU"
+        and np.array_equal(found.classes, np.unique(found.classes))
+        and (y_test is None) == (predicted is None) == (found.test is None)
+        and found.y.shape == found.out_of_fold.shape == (len(found.y),)
+        and found.y_true.shape == found.y_pred.shape == (len(found.y_true),)
+        and min(len(found.y), len(found.y_true)) > 0
+        and (chances is None or chances.shape == (len(found.y_true), len(found.classes)))
+    )
 
 
 def _fit(data: Mapping[str, Any]) -> Fit:

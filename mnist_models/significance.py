@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from mnist_models._plain import plain
+from mnist_models._plain import plain_for_json
 from mnist_models._report.verdicts import listed, verdict
 from mnist_models._results.findings import Findings, fold_sizes
 from mnist_models._results.intervals import (
@@ -232,7 +232,7 @@ class Significance:
             "scoring": self.scoring,
             "level": self.level,
             "verdicts": self.verdicts,
-            "pairs": [plain(asdict(pair)) for pair in self],
+            "pairs": [plain_for_json(asdict(pair)) for pair in self],
         }
 
 

@@ -49,6 +49,26 @@ def serving(folder: Path, certificates: Path) -> Iterator[Server]:
         server.stop()
 
 
+@contextmanager
+def refusing_proxy() -> Iterator[str]:
+    """The address of a proxy that lets nobody through without a password."""
+
+    class Refusing(http.server.BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            self.send_error(407)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """A test has no use for a proxy's log."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     folder: Path
     asked: list[str]

@@ -13,7 +13,7 @@ from mnist_models import fetch_mnist
 from mnist_models._data import download, mnist
 from mnist_models._data.mnist_pins import FILES
 from mnist_models.exceptions import DatasetUnavailableError
-from tests.servers import Server, serving
+from tests.servers import Server, refusing_proxy, serving
 
 NAMES = sorted(f"{pinned.name}.gz" for pinned in FILES)
 
@@ -69,12 +69,15 @@ def test_no_mirror_is_an_error_that_lists_each_with_its_reason(
     mirrors = server.mirror(manner), server.mirror("404")
     monkeypatch.setattr(mnist, "MIRRORS", mirrors)
     home = tmp_path / "home"
+    home.mkdir()
+    (home / NAMES[0]).write_bytes(b"what was there before")
     with pytest.raises(DatasetUnavailableError) as error:
         fetch_mnist(data_home=home)
     message = str(error.value)
     for part in (*mirrors, MISBEHAVING[manner], "404", "MNIST_MODELS_DATA", str(home)):
         assert part in message
-    assert not home.exists()
+    assert [path.name for path in home.iterdir()] == [NAMES[0]]
+    assert (home / NAMES[0]).read_bytes() == b"what was there before"
 
 
 def test_what_was_downloaded_is_left_for_the_next_time(
@@ -121,6 +124,41 @@ def test_a_dead_proxy_is_named_and_can_be_gone_round(
     assert len(fetch_mnist(data_home=tmp_path / "home")) == 70_000
 
 
+def test_a_proxy_that_wants_a_password_is_named(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mnist, "MIRRORS", ("https://mnist.example/",))
+    with refusing_proxy() as address:
+        monkeypatch.setenv("https_proxy", address)
+        with pytest.raises(DatasetUnavailableError, match="407 Proxy Authentication Required"):
+            fetch_mnist(data_home=tmp_path / "home")
+    assert server.asked == []
+
+
+def test_where_there_is_no_network_it_is_an_error_soon(
+    empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirrors = ("https://nowhere.invalid/", "https://localhost:9/")
+    monkeypatch.setattr(mnist, "MIRRORS", mirrors)
+    with pytest.raises(DatasetUnavailableError) as error:
+        fetch_mnist(data_home=tmp_path / "home")
+    for part in (*mirrors, "MNIST_MODELS_DATA", "load_sample_digits"):
+        assert part in str(error.value)
+
+
+def test_a_link_in_a_downloads_place_is_replaced_and_its_target_left_alone(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mnist, "MIRRORS", (server.mirror("good"),))
+    target, home = tmp_path / "elsewhere", tmp_path / "home"
+    target.write_bytes(b"precious")
+    home.mkdir()
+    (home / NAMES[2]).symlink_to(target)
+    assert len(fetch_mnist(data_home=home)) == 70_000
+    assert target.read_bytes() == b"precious"
+    assert not (home / NAMES[2]).is_symlink()
+
+
 def test_a_folder_that_cannot_be_written_is_a_warning(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,10 +182,10 @@ print(len(fetch_mnist()))
 """
 
 
-def _start(cache: Path, server: Server, manner: str) -> subprocess.Popen[str]:
+def _start(cache: Path, server: Server, manner: str, code: str = _FETCH) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if name != "MNIST_MODELS_DATA"}
     return subprocess.Popen(
-        [sys.executable, "-c", _FETCH, str(cache), server.mirror(manner)],
+        [sys.executable, "-c", code, str(cache), server.mirror(manner)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -183,6 +221,28 @@ def test_kill_9_at_any_moment_leaves_nothing_that_is_not_whole(
         time.sleep(delay)
         process.kill()
         process.communicate()
+    out, err = _start(cache, server, "good").communicate(timeout=100)
+    assert (out.strip(), err) == ("70000", "")
+
+
+_FULL = (
+    """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (5_000_000, 5_000_000))
+"""
+    + _FETCH
+)
+
+
+def test_a_disk_that_is_full_costs_only_the_copy(server: Server, tmp_path: Path) -> None:
+    """The largest file does not fit: what did is whole, nothing is left of what did not."""
+    cache = tmp_path / "shared"
+    started = _start(cache, server, "good", _FULL)
+    out, err = started.communicate(timeout=100)
+    assert out.strip() == "70000"
+    assert err.count("could not be kept in") == 1
+    assert "File too large" in err
+    assert {path.name for path in cache.iterdir()} < set(NAMES)
     out, err = _start(cache, server, "good").communicate(timeout=100)
     assert (out.strip(), err) == ("70000", "")
 

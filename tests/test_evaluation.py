@@ -173,11 +173,21 @@ def test_splitters_that_test_every_row_once_will_do(table: tuple[Any, Any]) -> N
         ({"cv": ShuffleSplit(3, random_state=0)}, ValueError, "every row of X exactly once"),
         ({"cv": 1}, ValueError, "n_splits"),
         ({"cv": []}, ValueError, "every row of X exactly once"),
+        ({"cv": [(np.arange(200), np.arange(200))]}, ValueError, "also train on 200 of the 200"),
+        (
+            {"cv": [(np.arange(100), np.arange(99, 200)), (np.arange(99, 200), np.arange(99))]},
+            ValueError,
+            "also train on 1 of the 200",
+        ),
+        ({"model": "logistic"}, TypeError, "must be a scikit-learn classifier.*Got 'logistic'"),
+        ({"model": None}, TypeError, "must be a scikit-learn classifier"),
         ({"scoring": "acuracy"}, ValueError, "acuracy"),
         ({"scoring": ["accuracy", "f1_macro"]}, ValueError, "one scorer"),
         ({"test": (np.zeros((3, 20)),)}, ValueError, "must be a tuple"),
         ({"test": (np.zeros((3, 19)), [0, 1, 2])}, ValueError, "rows of shape"),
         ({"test": (np.zeros((3, 20)), [0, 1])}, ValueError, "inconsistent numbers of samples"),
+        ({"test": (np.zeros((0, 20)), [])}, ValueError, "a row or more"),
+        ({"X": np.zeros((0, 20)), "y": []}, ValueError, "a row or more"),
     ],
 )
 def test_what_cannot_be_evaluated(

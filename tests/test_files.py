@@ -2,10 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mnist_models._files import atomic_writer, open_file
+from mnist_models import load_idx, load_model
+from mnist_models._files import atomic_writer
 
 
 def test_the_file_is_there_at_the_end_of_the_block(tmp_path: Path) -> None:
@@ -62,12 +64,14 @@ def test_a_name_may_be_as_long_as_the_system_lets_it(tmp_path: Path) -> None:
     assert path.read_bytes() == b"new"
 
 
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="must be an ordinary file"):
-        open_file(tmp_path / "pipe")
-
-
 def test_an_error_without_a_name_gets_that_of_the_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"\[Errno 28\] No space left on device: '.*/file'"):
         _fail_in_the_middle(tmp_path / "file", OSError(28, "No space left on device"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("read", [load_model, lambda path: load_idx(path, path)])
+def test_nobody_waits_for_the_writer_of_a_pipe(read: Any, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "digits.model")
+    with pytest.raises(OSError, match=r"digits\.model must be an ordinary file"):
+        read(tmp_path / "digits.model")

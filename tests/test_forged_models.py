@@ -1,6 +1,8 @@
 """Model files that somebody forged: well-formed, the sum right, the content theirs."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -70,30 +72,113 @@ def forest_file(table: Table, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 _TREE_HARMS = {
-    "a child behind the end": ("node.left_child", 0, 10**6),
-    "a negative child": ("node.right_child", 0, -7),
-    "a cycle": ("node.left_child", 0, 0),
-    "a feature that is not there": ("node.feature", 0, 4),
-    "a negative feature": ("node.feature", 0, -3),
-    "a threshold of NaN": ("node.threshold", 0, np.nan),
-    "a value of infinity": ("values", (0, 0), np.inf),
-    "a count too high": ("node_count", 0, 10**15),
-    "counts that wrap around": ("node_count", 0, 2**63 - 1),
-    "a negative count": ("node_count", 0, -1),
+    "a child behind the end": ("node.left_child", 0, 10**6, "tree 0 with nodes"),
+    "a negative child": ("node.right_child", 0, -7, "tree 0 with nodes"),
+    "a cycle": ("node.left_child", 0, 0, "tree 0 with nodes"),
+    "a feature that is not there": ("node.feature", 0, 4, "tree 0 node 0"),
+    "a negative feature": ("node.feature", 0, -3, "tree 0 node 0"),
+    "a threshold of NaN": ("node.threshold", 0, np.nan, "thresholds of NaN"),
+    "a value of infinity": ("values", (0, 0), np.inf, "values in 'values'"),
+    "a count too high": ("node_count", 0, 10**15, "array 'values'"),
+    "counts that wrap around": ("node_count", 0, 2**63 - 1, "array 'values'"),
+    "a negative count": ("node_count", 0, -1, "node counts"),
 }
 
 
 @pytest.mark.parametrize("harm", _TREE_HARMS.values(), ids=_TREE_HARMS.keys())
 def test_trees_that_would_lead_astray_are_refused(
-    harm: tuple[str, Any, Any], forest_file: Path, tmp_path: Path
+    harm: tuple[str, Any, Any, str], forest_file: Path, tmp_path: Path
 ) -> None:
     manifest, arrays = read_file(forest_file)
-    name, index, value = harm
-    arrays[name] = arrays[name].copy()
-    arrays[name][index] = value
-    write_file(tmp_path / "model", manifest, arrays)
-    with pytest.raises(ModelFormatError):
+    *change, found = harm
+    write_file(tmp_path / "model", manifest, _spoilt(arrays, *change))
+    with pytest.raises(ModelFormatError, match=found):
         load_model(tmp_path / "model")
+
+
+def _spoilt(arrays: Any, name: str, index: Any, value: Any) -> Any:
+    changed = arrays[name].copy()
+    changed[index] = value
+    return arrays | {name: changed}
+
+
+def test_a_later_tree_is_named_too(forest_file: Path, tmp_path: Path) -> None:
+    manifest, arrays = read_file(forest_file)
+    root = int(arrays["node_count"][:2].sum())
+    write_file(tmp_path / "model", manifest, _spoilt(arrays, "node.feature", root, 4))
+    with pytest.raises(ModelFormatError, match="tree 2 node 0"):
+        load_model(tmp_path / "model")
+
+
+def test_values_of_more_outputs_are_refused(forest_file: Path, tmp_path: Path) -> None:
+    manifest, arrays = read_file(forest_file)
+    for values in (np.stack([arrays["values"]] * 2, axis=1), arrays["values"][:, :2]):
+        write_file(tmp_path / "model", manifest, arrays | {"values": np.ascontiguousarray(values)})
+        with pytest.raises(ModelFormatError, match="array 'values'"):
+            load_model(tmp_path / "model")
+
+
+_LOAD_ALL = """
+import sys
+from pathlib import Path
+from mnist_models import load_model
+from mnist_models.exceptions import ModelFormatError
+sound, *forged = sorted(Path(sys.argv[1]).iterdir())
+load_model(sound)
+touched = []
+
+def watch(event, arguments):
+    reads = event == "open" and arguments[1] in ("r", "rb") or event == "os.listdir"
+    if event.split(".")[0] in ("open", "import", "exec", "socket", "subprocess", "os", "ctypes"):
+        if not reads:
+            touched.append((event, arguments))
+
+sys.addaudithook(watch)
+for path in forged:
+    try:
+        load_model(path)
+    except ModelFormatError:
+        continue
+    print(path, "was loaded")
+print(touched or "nothing touched", len(forged))
+"""
+
+
+def test_forged_files_import_write_and_open_nothing(
+    forest_file: Path, pipeline_file: Path, tmp_path: Path
+) -> None:
+    """All of them in one process, which comes to its end: no crash, no hang."""
+    n_files = write_forgeries(forest_file, pipeline_file, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", _LOAD_ALL, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert (done.returncode, done.stdout) == (0, f"nothing touched {n_files}\n"), done.stderr
+
+
+def write_forgeries(forest_file: Path, pipeline_file: Path, folder: Path) -> int:
+    """Every forgery of this page as a file, behind a sound one; how many they are."""
+    (folder / "0").write_bytes(pipeline_file.read_bytes())
+    forgeries: list[tuple[Any, Any]] = []
+    for name, index, value, _ in _TREE_HARMS.values():
+        manifest, arrays = read_file(forest_file)
+        forgeries.append((manifest, _spoilt(arrays, name, index, value)))
+    for harm in _FOREST_HARMS.values():
+        manifest, arrays = read_file(forest_file)
+        forgeries.append((harm(manifest), arrays))
+    for harm, _ in _PIPELINE_HARMS.values():
+        manifest, arrays = read_file(pipeline_file)
+        forgeries.append((harm(manifest), arrays))
+    for name, change in _ARRAY_HARMS.values():
+        manifest, arrays = read_file(pipeline_file)
+        changed = change(arrays.pop(name))
+        arrays |= {} if changed is None else {name: np.ascontiguousarray(changed)}
+        forgeries.append((manifest, arrays))
+    for number, (manifest, arrays) in enumerate(forgeries):
+        write_file(folder / f"{number + 1:03}", manifest, arrays)
+    return len(forgeries)
 
 
 def test_nodes_with_two_parents_are_refused(forest_file: Path, tmp_path: Path) -> None:

@@ -49,6 +49,25 @@ def test_nothing_is_built_and_no_word_reaches_the_terminal_raw(path: Path) -> No
         assert len(line) < 300
 
 
+class _Changing:
+    """A name under which lies another file every time that it is opened."""
+
+    def __init__(self, *paths: Path) -> None:
+        self._paths = iter(paths)
+
+    def __fspath__(self) -> str:
+        return str(next(self._paths))
+
+
+def test_the_sum_told_is_that_of_the_content_told(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.model"
+    manifest, arrays = read_file(path)
+    write_file(other, manifest | {"versions": dict.fromkeys(manifest["versions"], "9.9")}, arrays)
+    told = "\n".join(inspect_model(_Changing(path, other)))
+    assert hashlib.sha256(path.read_bytes()).hexdigest() in told
+    assert "9.9" not in told
+
+
 @pytest.mark.parametrize("harm", ["steps", "a step", "settings", "nested"])
 def test_what_is_no_description_is_an_error(path: Path, harm: str) -> None:
     manifest, arrays = read_file(path)

@@ -44,6 +44,18 @@ def test_the_variable_names_the_folder(
     assert len(fetch_mnist(download_if_missing=False)) == 70_000
 
 
+@pytest.mark.parametrize("variable", [True, False])
+def test_a_folder_in_the_users_home_may_be_named_by_a_tilde(
+    variable: bool, mnist_folder: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(mnist_folder.parent))
+    folder = f"~/{mnist_folder.name}"
+    if variable:
+        monkeypatch.setenv("MNIST_MODELS_DATA", folder)
+    home = None if variable else folder
+    assert len(fetch_mnist(data_home=home, download_if_missing=False)) == 70_000
+
+
 def test_plain_files_are_as_good(mnist_folder: Path, empty_cache: Path, tmp_path: Path) -> None:
     for packed in mnist_folder.glob("*.gz"):
         (tmp_path / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))

@@ -1,17 +1,23 @@
 """Model files: data only, whole, checked before they are believed."""
 
 import hashlib
+import io
 import json
 import os
 import pickle
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import safetensors.numpy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sklearn import ensemble, linear_model
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -134,12 +140,32 @@ def test_what_cannot_be_plain_data_is_refused(table: tuple[Any, Any], tmp_path: 
     assert not path.exists()
 
 
+@pytest.mark.parametrize("dtype", ["M8[D]", "M8[ns]", np.longdouble])
+def test_labels_that_no_file_can_hold_are_refused(
+    dtype: Any, table: tuple[Any, Any], tmp_path: Path
+) -> None:
+    X, y = table
+    model = LogisticRegression().fit(X, y.astype(dtype))
+    with pytest.raises(TypeError, match="saved as plain data"):
+        save_model(model, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
 def test_what_is_not_fitted_is_refused(table: tuple[Any, Any], tmp_path: Path) -> None:
     fitted = LogisticRegression().fit(*table)
     for model in (make_model("logistic"), make_pipeline(Standardize(), fitted)):
         with pytest.raises(NotFittedError):
             save_model(model, tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+def test_a_model_saved_twice_is_the_same_file(
+    each_kind: list[tuple[Any, Path]], tmp_path: Path
+) -> None:
+    """So that whoever makes it anew can tell its SHA-256."""
+    for model, path in each_kind:
+        save_model(model, tmp_path / "again")
+        assert (tmp_path / "again").read_bytes() == path.read_bytes()
 
 
 def test_a_failing_save_leaves_the_old_file(table: tuple[Any, Any], tmp_path: Path) -> None:
@@ -153,27 +179,72 @@ def test_a_failing_save_leaves_the_old_file(table: tuple[Any, Any], tmp_path: Pa
     assert [each.name for each in tmp_path.iterdir()] == ["model"]
 
 
-_KILL = """
+_TWO_MODELS = """
 import os, signal, sys, time
+from pathlib import Path
 import numpy as np
 from mnist_models import RandomForestClassifier, load_model, save_model
-rng = np.random.default_rng(0)
-model = RandomForestClassifier(30).fit(rng.random((2000, 9)), np.arange(2000) % 7)
-save_model(model, sys.argv[1])
-for delay in (0.0, 0.01, 0.02, 0.05, 0.11, 0.17):
+path, rng = Path(sys.argv[1]), np.random.default_rng(0)
+X, y = rng.random((2000, 9)), np.arange(2000) % 7
+models = [RandomForestClassifier(10, random_state=seed).fit(X, y) for seed in (0, 1)]
+contents = []
+for model in models:
+    save_model(model, path)
+    contents.append(path.read_bytes())
+assert len(set(contents)) == 2
+
+def saving(models):
     child = os.fork()
     while not child:
-        save_model(model, sys.argv[1])
+        for model in models:
+            save_model(model, path)
+    return child
+"""
+
+_KILL = (
+    _TWO_MODELS
+    + """
+for delay in rng.uniform(0, 0.06, 50):
+    child = saving(models)
     time.sleep(delay)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    load_model(sys.argv[1])
+    assert path.read_bytes() in contents
+load_model(path)
 """
+)
 
 
-def test_kill_9_while_saving_leaves_a_good_file(tmp_path: Path) -> None:
+def test_kill_9_at_fifty_instants_of_saving_leaves_a_good_file(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _KILL, str(tmp_path / "model")], stderr=subprocess.PIPE, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+_AT_ONCE = (
+    _TWO_MODELS
+    + """
+children, found = [saving([model]) for model in models], []
+try:
+    while len(found) < 500 or len(set(found)) < 2:
+        content = path.read_bytes()
+        assert content in contents
+        found.append(content)
+finally:
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+"""
+)
+
+
+def test_two_processes_save_to_one_path_and_a_third_reads_whole_files(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _AT_ONCE, str(tmp_path / "model")],
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=100,
     )
     assert done.returncode == 0, done.stderr
 
@@ -365,6 +436,26 @@ class _Canary:
         return os.mkdir, ("canary",)
 
 
+def _by_joblib() -> bytes:
+    file = io.BytesIO()
+    joblib.dump([_Canary(), np.zeros(9)], file, compress=3)
+    return file.getvalue()
+
+
+def _zip(**members: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def _npz() -> bytes:
+    file = io.BytesIO()
+    np.savez(file, coef=np.array([_Canary()], dtype=object))
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -373,11 +464,30 @@ class _Canary:
         b"\xff" * 64,
         b"<html>not found</html>",
         pickle.dumps(_Canary()),
+        _by_joblib(),
+        _npz(),
+        _zip(**{"schema.json": b'{"__class__": "mkdir", "__module__": "os"}'}),
+        b"\x89HDF\r\n\x1a\n" + bytes(2040),
+        safetensors.numpy.save({"coef": np.zeros(9)}, {"format": "np"}),
         (2).to_bytes(8, "little") + b"{}",
         (10**12).to_bytes(8, "little") + b"{}",
         (100_000).to_bytes(8, "little") + b'{"a":' + b"[" * 99_995,
     ],
-    ids=["empty", "zeros", "ones", "html", "pickle", "no model", "huge header", "deep"],
+    ids=[
+        "empty",
+        "zeros",
+        "ones",
+        "html",
+        "pickle",
+        "joblib",
+        "npz",
+        "skops",
+        "hdf5",
+        "safetensors",
+        "no model",
+        "huge header",
+        "deep",
+    ],
 )
 def test_other_files_are_refused_and_not_run(
     content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -389,21 +499,79 @@ def test_other_files_are_refused_and_not_run(
     assert [each.name for each in tmp_path.iterdir()] == ["model"]
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's
+def test_a_file_of_keras_is_refused(network: Any, tmp_path: Path) -> None:
+    network.model_.save(tmp_path / "model.keras")
+    with pytest.raises(ModelFormatError, match="expected a safetensors header"):
+        load_model(tmp_path / "model.keras")
+
+
 def test_a_missing_file_is_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load_model(tmp_path / "model")
 
 
-def test_no_cut_and_no_flipped_bit_goes_unnoticed(table: tuple[Any, Any], tmp_path: Path) -> None:
+def test_no_flipped_bit_goes_unnoticed(table: tuple[Any, Any], tmp_path: Path) -> None:
     path = tmp_path / "model"
     save_model(LogisticRegression().fit(*table), path)
     sound = path.read_bytes()
-    for at in range(0, len(sound), 7):
-        flipped = sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :]
-        for content in (sound[:at], flipped):
-            path.write_bytes(content)
-            with pytest.raises(ModelFormatError, match="model is not a model"):
-                load_model(path)
+    for at in range(len(sound)):
+        path.write_bytes(sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :])
+        with pytest.raises(ModelFormatError, match="model is not a model"):
+            load_model(path)
+
+
+@pytest.fixture(scope="module")
+def each_kind(
+    table: tuple[Any, Any], network: Any, tmp_path_factory: pytest.TempPathFactory
+) -> list[tuple[Any, Path]]:
+    """A small model of each of the three kinds, and its file."""
+    folder = tmp_path_factory.mktemp("kinds")
+    X, y = table
+    forest = RandomForestClassifier(3, random_state=0).fit(X, y)
+    models = [make_model("logistic").fit(X, y), forest, network]
+    for number, model in enumerate(models):
+        save_model(model, folder / f"{number}.model")
+    return [(model, folder / f"{number}.model") for number, model in enumerate(models)]
+
+
+def test_no_cut_of_any_kind_goes_unnoticed(
+    each_kind: list[tuple[Any, Path]], tmp_path: Path
+) -> None:
+    """At every hundredth of the file; what lies in arrays is told to be cut."""
+    for _, path in each_kind:
+        content, cut = path.read_bytes(), tmp_path / "cut.model"
+        told = []
+        for percent in range(100):
+            cut.write_bytes(content[: len(content) * percent // 100])
+            with pytest.raises(ModelFormatError, match=r"cut\.model is not a model") as error:
+                load_model(cut)
+            told.append(str(error.value))
+        assert "the file was cut" in told[-1]
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_whatever_bytes_change_it_is_refused_or_the_same_model(
+    data: st.DataObject, each_kind: list[tuple[Any, Path]]
+) -> None:
+    """The same where only white space was changed, say."""
+    model, path = data.draw(st.sampled_from(each_kind))
+    content = path.read_bytes()
+    begin = data.draw(st.integers(0, len(content)))
+    end = begin + data.draw(st.sampled_from([0, 1, 1, 1, 8, 300]))
+    put = data.draw(st.binary(max_size=9) | st.sampled_from([content[:end], content[begin:]]))
+    changed = path.with_name("changed.model")
+    changed.write_bytes(content[:begin] + put + content[end:])
+    try:
+        loaded = load_model(changed)
+    except ModelFormatError as error:
+        assert "changed.model is not a model" in str(error)  # noqa: PT017
+    else:
+        rows = np.linspace(-3, 3, 4 * 9).reshape(9, 4)
+        if hasattr(model, "feature_names_in_"):
+            rows = pd.DataFrame(rows, columns=list("abcd"))
+        np.testing.assert_array_equal(loaded.predict_proba(rows), model.predict_proba(rows))
 
 
 def test_a_pipeline_of_real_digits_comes_back(fitted: Any, digits: Split, tmp_path: Path) -> None:
@@ -430,8 +598,9 @@ def test_a_file_with_another_sum_is_refused_before_it_is_read(
     path.write_bytes(b"anything")
     with pytest.raises(ModelSecurityError):
         load_model(path, expected_sha256=right)
-    with pytest.raises(ValueError, match="64 hexadecimal digits"):
-        load_model(path, expected_sha256="md5")
+    for no_sum in ("md5", "", right + "\n", right.encode()):
+        with pytest.raises(ValueError, match="64 hexadecimal digits"):
+            load_model(path, expected_sha256=no_sum)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["logistic", "network", "pipeline"])

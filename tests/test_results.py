@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import classification_report, confusion_matrix
 
-from mnist_models import Comparison, Evaluation, Fit
+from mnist_models import Comparison, Evaluation, Fit, Provenance
 
 
 def _evaluation(
@@ -114,6 +116,111 @@ def test_a_fold_without_a_score_is_told_of() -> None:
     evaluation = _evaluation("model", (0.9, np.nan))
     assert repr(evaluation) == "Evaluation('model', 2 folds, accuracy missing in 1 of 2 folds)"
     assert "accuracy: missing in 1 of 2 folds\n" in str(evaluation)
+
+
+_COUNTS = st.integers(1, 6)
+_FLOATS = st.floats(-1e6, 1e6) | st.just(np.nan)
+_LABELS = st.one_of(
+    st.lists(st.text(max_size=4).map(lambda text: text.rstrip("\0")), min_size=2, unique=True),
+    st.lists(st.integers(-(2**62), 2**62), min_size=2, unique=True),
+    st.lists(st.integers(-(2**53), 2**53).map(float), min_size=2, unique=True),
+    st.just([False, True]),
+)
+_HISTORIES = st.none() | st.dictionaries(st.text(max_size=5), st.lists(_FLOATS, max_size=3))
+_FITS = st.builds(
+    Fit,
+    _FLOATS,
+    st.floats(0, 1e6),
+    st.floats(0, 1e6),
+    _COUNTS,
+    _COUNTS,
+    _HISTORIES,
+    st.none() | _COUNTS,
+)
+_WORDS = st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3)
+_ORIGINS = st.builds(Provenance, st.text(), st.text(), st.text(), _WORDS, _WORDS)
+
+
+@st.composite
+def evaluations(draw: st.DrawFn) -> Evaluation:
+    """Of any labels, answers, figures and words."""
+    classes = np.unique(np.array(draw(_LABELS)))
+    n, n_test, tested = draw(_COUNTS), draw(_COUNTS), draw(st.booleans())
+
+    def labels(n: int) -> Any:
+        codes = st.integers(0, len(classes) - 1)
+        return classes[draw(st.lists(codes, min_size=n, max_size=n))]
+
+    n_reported = n_test if tested else n
+    chances = np.random.default_rng(n).random((n_reported, len(classes)), dtype=np.float32)
+    return Evaluation(
+        model_name=draw(st.text(max_size=9)),
+        scoring=draw(st.text(max_size=9)),
+        classes=classes,
+        y=labels(n),
+        out_of_fold=labels(n),
+        folds=tuple(draw(st.lists(_FITS, min_size=1, max_size=3))),
+        y_test=labels(n_test) if tested else None,
+        test_predictions=labels(n_test) if tested else None,
+        test=draw(_FITS) if tested else None,
+        probabilities=draw(st.sampled_from([None, chances.round(6)])),
+        provenance=draw(st.none() | _ORIGINS),
+    )
+
+
+@given(found=evaluations())
+def test_any_evaluation_goes_through_json_unchanged(found: Evaluation) -> None:
+    text = found.to_json()
+    again = Evaluation.from_dict(json.loads(text))
+    assert again.to_json() == text
+    for name in ("classes", "y", "out_of_fold", "y_test", "test_predictions", "probabilities"):
+        ours, theirs = getattr(again, name), getattr(found, name)
+        assert (ours is None) == (theirs is None)
+        if theirs is not None:
+            np.testing.assert_array_equal(ours, theirs)
+            assert ours.dtype.kind == theirs.dtype.kind
+    assert repr(again.folds) == repr(found.folds)  # NaN is not equal to itself
+    assert repr(again.test) == repr(found.test)
+    assert again.provenance == found.provenance
+
+
+_JSON: Any = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda each: st.lists(each, max_size=3) | st.dictionaries(st.text(max_size=3), each),
+    max_leaves=4,
+)
+
+
+@given(data=st.data())
+def test_a_part_that_is_another_is_a_valueerror_or_tells_its_numbers(data: st.DataObject) -> None:
+    chances = np.full((2, 3), 0.25)
+    told = json.loads(_tested(probabilities=chances).to_json())
+    told[data.draw(st.sampled_from(sorted(told)))] = data.draw(_JSON)
+    try:
+        found = Evaluation.from_dict(told)
+    except ValueError as error:
+        assert "data must be an Evaluation" in str(error)  # noqa: PT017
+    else:
+        assert found.confusion_matrix.sum() == len(found.y_true) == len(found.y_pred)
+        assert str(found).startswith(found.model_name)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"y": [0, 0, 0, 1, 1, -1]},
+        {"out_of_fold": [0]},
+        {"probabilities": [[0.5, 0.5]]},
+        {"y_test": None},
+        {"folds": []},
+        {"model_name": None},
+        {"classes": []},
+    ],
+    ids=str,
+)
+def test_parts_that_do_not_fit_together_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="data must be an Evaluation as to_dict writes it"):
+        Evaluation.from_dict(_tested().to_dict() | change)
 
 
 def test_other_formats_are_refused() -> None:

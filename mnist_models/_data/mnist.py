@@ -40,7 +40,11 @@ def load_mnist(data_home: Path | None, download: bool) -> tuple[Uint8Array, Uint
     if kept is not None:
         return kept
     named = os.environ.get(FOLDER_VARIABLE)
-    folders = [folder for folder in (data_home, Path(named) if named else None, cache) if folder]
+    folders = [
+        folder
+        for folder in (data_home, Path(named).expanduser() if named else None, cache)
+        if folder
+    ]
     folder = next((folder for folder in folders if _holds_all(folder)), None)
     if folder is not None:
         parts = [_read_file(find_file(folder, pinned.name), pinned) for pinned in FILES]

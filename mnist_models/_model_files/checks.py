@@ -83,14 +83,14 @@ def take(
     return array
 
 
-def plain(name: str, value: Any) -> Any:
+def encode_parameter(name: str, value: Any) -> Any:
     """A parameter as JSON has it, or TypeError where JSON could not give it back."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, tuple | list):
-        return [plain(name, each) for each in value]
+        return [encode_parameter(name, each) for each in value]
     if isinstance(value, dict):  # of labels, of which JSON would make strings
-        return {"pairs": [plain(name, pair) for pair in value.items()]}
+        return {"pairs": [encode_parameter(name, pair) for pair in value.items()]}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(
@@ -100,8 +100,8 @@ def plain(name: str, value: Any) -> Any:
     )
 
 
-def unplain(name: str, value: Any) -> Any:
-    """A parameter as it was, of what :func:`plain` made of it."""
+def decode_parameter(name: str, value: Any) -> Any:
+    """A parameter as it was, of what :func:`encode_parameter` made of it."""
     if isinstance(value, dict):
         require(value.keys() == {"pairs"}, f"{name} {value!r}", "pairs of labels and numbers")
         return dict(value["pairs"])
@@ -115,9 +115,13 @@ def encode_classes(model: Any) -> dict[str, Any]:
         raise TypeError(
             f"model must have one output, a label for each row. Got {len(classes)} outputs instead."
         )
-    if classes.dtype.kind == "O":  # strings from a DataFrame, say
-        plain("classes_", classes.tolist())
-    return {"classes": classes.tolist(), "classes_dtype": classes.dtype.str}
+    labels = encode_parameter("classes_", classes.tolist())
+    if classes.dtype.kind not in _LABEL_KINDS:  # dates, of which NumPy makes numbers
+        raise TypeError(
+            "A model is saved as plain data: its labels must be numbers, strings or booleans. Got "
+            f"{classes.dtype} instead. Fit it on y.astype(str)."
+        )
+    return {"classes": labels, "classes_dtype": classes.dtype.str}
 
 
 def decode_classes(settings: dict[str, Any]) -> NDArray[Any]:

@@ -21,10 +21,10 @@ from mnist_models._model_files.checks import (
     Arrays,
     Told,
     count,
-    plain,
+    decode_parameter,
+    encode_parameter,
     require,
     require_all_read,
-    unplain,
 )
 from mnist_models._model_files.classifiers import (
     decode_logistic,
@@ -167,7 +167,7 @@ def _common_settings(estimator: Any, arrays: Arrays) -> dict[str, Any]:
     names = getattr(estimator, "feature_names_in_", None)
     return {
         "params": {
-            name: plain(name, value)
+            name: encode_parameter(name, value)
             for name, value in params.items()
             # "deprecated" is how scikit-learn says that nobody set it, until it is there no more
             if name not in _NOT_KEPT and not (isinstance(value, str) and value == "deprecated")
@@ -196,7 +196,7 @@ def _decode_params(estimator: Any, params: dict[str, Any]) -> None:
     known = set(estimator.get_params()) - set(_NOT_KEPT)
     require(set(params) <= known, f"parameters {sorted(params)}", f"some of {sorted(known)}")
     for name, value in params.items():
-        setattr(estimator, name, unplain(name, value))
+        setattr(estimator, name, decode_parameter(name, value))
     if hasattr(estimator, "_parameter_constraints"):  # scikit-learn's; ours are checked by kind
         estimator._validate_params()
 

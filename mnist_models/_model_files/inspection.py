@@ -8,7 +8,7 @@ from typing import Any
 
 from mnist_models._files import open_file
 from mnist_models._model_files.checks import Arrays
-from mnist_models._model_files.manifest import read_model_file
+from mnist_models._model_files.manifest import read_open_model
 from mnist_models.exceptions import ModelSecurityError
 
 _LONGEST_VALUE = 60
@@ -26,8 +26,9 @@ def inspect_model(path: str | PathLike[str]) -> Iterator[str]:
     OSError
         If it cannot be read.
     """
-    manifest, arrays = read_model_file(path)
-    with open_file(path) as file:
+    with open_file(path) as file:  # once: by its name, it might be another the next time
+        manifest, arrays = read_open_model(file, path)
+        file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
     yield f"{path}: a model in format {manifest.format}, {size:,} bytes"

@@ -27,7 +27,7 @@ class Manifest(NamedTuple):
     settings: dict[str, Any]
 
 
-def versions() -> dict[str, str]:
+def decisive_versions() -> dict[str, str]:
     """The versions, here and now, of the libraries that a model's answers depend on."""
     return {name: version(name) for name in _DECISIVE}
 
@@ -36,7 +36,7 @@ def write_model_file(
     path: str | PathLike[str], kind: str, settings: dict[str, Any], arrays: Arrays
 ) -> None:
     """Write a model that has become data, whole or not at all."""
-    content = pack(Manifest(_FORMAT, versions(), kind, settings)._asdict(), arrays)
+    content = pack(Manifest(_FORMAT, decisive_versions(), kind, settings)._asdict(), arrays)
     with atomic_writer(path) as file:
         file.write(content)
 
@@ -48,15 +48,19 @@ def read_model_file(
     with open_file(path) as file:
         if expected_sha256 is not None:
             _check_file(path, file, expected_sha256)
-        try:
-            told, arrays = unpack(file)
-            manifest = _manifest(told)
-        except ValueError as error:
-            raise ModelFormatError(
-                f"{path} is not a model that this version of mnist_models can load: {error}. "
-                "Save the model again with save_model."
-            ) from error
-    return manifest, arrays
+        return read_open_model(file, path)
+
+
+def read_open_model(file: BufferedReader, path: str | PathLike[str]) -> tuple[Manifest, Arrays]:
+    """As :func:`read_model_file`, of a file that is open; errors call it ``path``."""
+    try:
+        told, arrays = unpack(file)
+        return _manifest(told), arrays
+    except ValueError as error:
+        raise ModelFormatError(
+            f"{path} is not a model that this version of mnist_models can load: {error}. "
+            "Save the model again with save_model."
+        ) from error
 
 
 def _manifest(told: Any) -> Manifest:
@@ -79,7 +83,7 @@ def _manifest(told: Any) -> Manifest:
 
 
 def _check_file(path: str | PathLike[str], file: BufferedReader, expected: str) -> None:
-    if re.fullmatch("[0-9a-fA-F]{64}", expected) is None:
+    if not (isinstance(expected, str) and re.fullmatch("[0-9a-fA-F]{64}", expected)):
         raise ValueError(f"expected_sha256 must be 64 hexadecimal digits. Got {expected!r}.")
     found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected.lower():

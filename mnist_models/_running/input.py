@@ -42,7 +42,7 @@ def check_models(models: Mapping[str, Any], scoring: Scoring) -> None:
     for name, model in models.items():
         if not isinstance(name, str):
             raise TypeError(f"models must be named by strings. Got {name!r} instead.")
-        if not is_classifier(model):
+        if not (hasattr(model, "fit") and is_classifier(model)):
             raise TypeError(
                 f"{name!r} must be a scikit-learn classifier (is_classifier of it is False). "
                 f"Got {model!r} instead."
@@ -92,13 +92,28 @@ def make_folds(data: Data, cv: CV, random_state: int | np.random.RandomState | N
             f"complete. Got folds that test {len(tested)} rows, {len(np.unique(tested))} of them "
             f"different, for {n_rows} rows. Use an int, or KFold's kind of splitter."
         )
+    n_leaked = sum(_n_shared(*fold, n_rows) for fold in folds)
+    if n_leaked:
+        raise ValueError(
+            "cv must test every row by a model that was not fitted on it. Got folds that also "
+            f"train on {n_leaked} of the {n_rows} rows they test. Take those out of the training "
+            "parts, or use an int."
+        )
     return folds
+
+
+def _n_shared(train: Rows, held_out: Rows, n_rows: int) -> int:
+    in_train = np.zeros(n_rows, dtype=bool)
+    in_train[train] = True
+    return int(np.count_nonzero(in_train[held_out]))
 
 
 def _check_rows(X: Any, y: ArrayLike) -> tuple[Any, Labels]:
     refuse_mask(X, "X")
     refuse_mask(y, "y")
     X, labels = indexable(X if hasattr(X, "shape") else np.asarray(X), column_or_1d(y))
+    if not len(labels):
+        raise ValueError("X and y must have a row or more, and so must those of test. Got none.")
     check_classification_targets(labels)
     return X, labels
 
