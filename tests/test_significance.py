@@ -14,7 +14,7 @@ from sklearn.svm import SVC
 
 from mnist_models import Comparison, Evaluation, Fit
 from mnist_models._report.verdicts import verdict
-from mnist_models._significance import (
+from mnist_models._results.paired_tests import (
     corrected_t_test,
     holm,
     mcnemar_test,
