@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from mnist_models._quiet import without_native_chatter
+from mnist_models._quiet import without_log_messages, without_native_chatter
 
 # Two threads that held standard error back at once could put each other's substitute in its place.
 _WAKING = threading.Lock()
 _awake_in: int | None = None  # which process TensorFlow was started in
+# What matplotlib, which Keras loads and no fit uses, says where the home folder cannot be written.
+_NO_HOME = ("mkdir -p failed", "temporary cache directory")
 # Keras draws initial weights from generators that all threads share.
 _DRAWING = threading.RLock()
 
@@ -54,6 +56,8 @@ def _wake() -> None:
     with contextlib.ExitStack() as stack:
         if "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
             stack.enter_context(without_native_chatter())
+        for words in _NO_HOME:
+            stack.enter_context(without_log_messages("matplotlib", words))
         import keras  # noqa: F401
         import tensorflow as tf
 
