@@ -66,8 +66,14 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def oldest(session: nox.Session) -> None:
-    """The tests with the oldest versions allowed, in an environment of its own."""
+    """The tests with the oldest versions allowed, or those that say most with ``-- --quick``."""
     session.run(".ci/oldest", *session.posargs, external=True)
+
+
+@nox.session
+def vulnerabilities(session: nox.Session) -> None:
+    """Known holes in the newest and in the oldest versions allowed. Needs a network."""
+    session.run(".ci/vulnerabilities", external=True)
 
 
 @nox.session

@@ -198,14 +198,12 @@ class LogisticRegression(linear_model.LogisticRegression):
     ) -> NDArray[np.float64] | None:
         """Sample weight times class weight; None where the objective has no minimum for them."""
         weight: NDArray[np.float64] = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        if self.class_weight is not None:
+        if self.class_weight is not None and _every_class_weighs(weight, codes):
             of_class = compute_class_weight(
                 self.class_weight, classes=classes, y=y, sample_weight=weight
             )
             weight = weight * of_class[codes]
-        # a class without weight draws its intercept to minus infinity
-        sound = weight.min() >= 0 and np.bincount(codes, weight).min() > 0
-        return weight if sound else None
+        return weight if _every_class_weighs(weight, codes) else None
 
     def _start(self, n_classes: int, d: int) -> NDArray[np.float64] | None:
         """The coefficients to start from; None where those of the last fit have another shape."""
@@ -230,3 +228,8 @@ class LogisticRegression(linear_model.LogisticRegression):
                 ConvergenceWarning,
                 stacklevel=4,
             )
+
+
+def _every_class_weighs(weight: NDArray[np.float64], codes: NDArray[np.intp]) -> bool:
+    """One without weight would draw its intercept to minus infinity."""
+    return bool(weight.min() >= 0 and np.bincount(codes, weight).min() > 0)

@@ -138,6 +138,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+    def _flood(self, __: bytes, name: str) -> None:
+        self.send_response(302)
+        self.send_header("Location", f"/good/{name}")
+        self.end_headers()
+        for _ in range(2**12):
+            self.wfile.write(bytes(2**16))
+
     def _short(self, content: bytes, _: str) -> None:
         self._send(content, len(content) - 10)
         self.close_connection = True

@@ -1,9 +1,11 @@
 """MNIST from real HTTPS servers that misbehave: the right digits, or an error that says all."""
 
+import gzip
 import os
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +80,16 @@ def test_no_mirror_is_an_error_that_lists_each_with_its_reason(
         assert part in message
     assert [path.name for path in home.iterdir()] == [NAMES[0]]
     assert (home / NAMES[0]).read_bytes() == b"what was there before"
+
+
+def test_what_comes_with_a_redirection_is_not_read(server: Server) -> None:
+    """A quarter of a gigabyte, of which no more comes than the network itself keeps in store."""
+    tracemalloc.start()
+    content, _ = download.first_good([server.mirror("flood") + NAMES[1]], 10**6, len)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert gzip.decompress(content)[:4] == bytes.fromhex("00000801")
+    assert peak < 10_000_000
 
 
 def test_what_was_downloaded_is_left_for_the_next_time(

@@ -432,8 +432,10 @@ _JSON = st.recursive(
 )
 
 
-# what a forged name or output costs is scikit-learn's warning that names do not match
+# what a forged name or output costs is scikit-learn's warning that names do not match;
+# what a forged version costs is ours
 @pytest.mark.filterwarnings("ignore:X (has|does not have) .*feature names")
+@pytest.mark.filterwarnings("ignore:.* was saved with")
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_a_description_says_it_is_refused_or_predicts(

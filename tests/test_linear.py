@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import sparse
@@ -160,13 +160,14 @@ def test_any_problem(
     X, y = make_problem(kind, n_classes, seed)
     rng = np.random.default_rng(seed)
     weight = rng.integers(0, 4, len(y)).astype(float) if weighted else np.ones(len(y))
+    assume(class_weight != "balanced" or np.bincount(y, weights=weight).min() > 0)  # told below
     params = {"C": 10**log_c, "fit_intercept": fit_intercept}
     model = LogisticRegression(max_iter=2000, class_weight=class_weight, **params)
     model.fit(X, y, weight)
     # class weights are sample weights, in scikit-learn's own words
     if class_weight == "balanced":
         count = np.bincount(y, weights=weight, minlength=n_classes)
-        weight = weight * (weight.sum() / (n_classes * np.where(count > 0, count, np.inf)))[y]
+        weight = weight * (weight.sum() / (n_classes * count))[y]
     elif class_weight:
         weight = weight * np.array([class_weight.get(label, 1.0) for label in y])
     if (np.bincount(y, weights=weight, minlength=n_classes) > 0).all():
@@ -433,3 +434,13 @@ def test_values_that_overflow_make_no_noise(scale: float) -> None:
     ours = LogisticRegression().fit(X, y)  # a warning would be an error
     theirs = linear_model.LogisticRegression().fit(X, y)
     np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-6)
+
+
+def test_a_class_without_weight_cannot_be_balanced_as_scikit_learn_says_once() -> None:
+    X, y = make_problem("tiny", 3)
+    weight = (y > 0).astype(float)
+    assert_scikit_learns(X, y, weight, class_weight="balanced")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        LogisticRegression(class_weight="balanced").fit(X, y, weight)
+    assert sum("divide by zero" in str(warning.message) for warning in told) == 1

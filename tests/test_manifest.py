@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from mnist_models._container import pack
-from mnist_models._model_files.manifest import read_model_file, versions, write_model_file
+from mnist_models._model_files.manifest import decisive_versions, read_model_file, write_model_file
 from mnist_models.exceptions import ModelFormatError, ModelSecurityError
 
 _ARRAYS = {"x": np.arange(3.0)}
-_SOUND = {"format": 1, "versions": versions(), "kind": "any", "settings": {"a": [1]}}
+_SOUND = {"format": 1, "versions": decisive_versions(), "kind": "any", "settings": {"a": [1]}}
 
 
 def _versions(**changes: Any) -> dict[str, Any]:
-    return _SOUND | {"versions": versions() | changes}
+    return _SOUND | {"versions": decisive_versions() | changes}
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ _OTHERS = {
     "more": (_SOUND | {"more": 1}, "found ['format', 'kind', 'more', 'settings', 'versions']"),
     "versions in words": (_SOUND | {"versions": "all"}, "found versions 'all'"),
     "no version of NumPy": (
-        _SOUND | {"versions": {k: v for k, v in versions().items() if k != "numpy"}},
+        _SOUND | {"versions": {k: v for k, v in decisive_versions().items() if k != "numpy"}},
         "found versions {",
     ),
     "a version that is a number": (_versions(keras=3), "'keras': 3"),

@@ -7,7 +7,7 @@ the content is. Proxies and certificates are those of the usual environment vari
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mnist_models.exceptions import DatasetFormatError, DatasetUnavailableError
 
@@ -56,6 +56,7 @@ def _blocks(url: str, most_bytes: int) -> Iterator[bytes]:
     end, left = time.monotonic() + _MOST_SECONDS, most_bytes
     with requests.Session() as session:
         del session.adapters["http://"]  # to which a redirection might lead
+        session.hooks["response"].append(_leave_a_redirection)
         # the file as it lies there: no compression of the connection's own that would be undone
         headers = {"Accept-Encoding": "identity"}
         response = session.get(url, headers=headers, stream=True, timeout=_SILENCE_SECONDS)
@@ -71,3 +72,9 @@ def _blocks(url: str, most_bytes: int) -> Iterator[bytes]:
                     yield block
             except HTTPError as error:  # urllib3's own, which is no OSError
                 raise OSError(f"expected the whole file: {error}") from error
+
+
+def _leave_a_redirection(response: Any, **_: Any) -> None:
+    """Close it, where requests would read what came with it: all of that, and however long."""
+    if response.is_redirect:
+        response.close()
