@@ -75,7 +75,7 @@ class Reader:
     def _without_a_word(self, code: int | None) -> Found:
         """How a process ended that could not tell."""
         if code in (-signal.SIGPROF, -signal.SIGALRM):
-            return Found(f"**hang**, {self._seconds} s")
+            return Found(f"**no end** in {self._seconds} s")
         if code is not None and code < 0:
             return Found(f"**crash** ({signal.Signals(-code).name})")
         return Found(f"ended with {code}")

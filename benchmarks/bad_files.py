@@ -30,7 +30,7 @@ _DISTRIBUTIONS = (
 _WEB_PAGE = b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head></html>\n" * 20
 _FORGED = {
     "code": "code to run",
-    "huge": "2 GB in words alone",
+    "huge": "0.5 GB in words alone",
     "child": "a tree's child out of range",
     "cycle": "a tree in a circle",
 }
@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bad_files", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="no networks, few seconds a file")
     quick = parser.parse_args().quick
-    n_flips, seconds = (3, 2) if quick else (100, 30)
+    n_flips, seconds = (3, 2) if quick else (100, 10)
     with tempfile.TemporaryDirectory() as name:
         nowhere = "http://127.0.0.1:9"
         os.environ |= {"KERAS_HOME": f"{name}/keras", "https_proxy": nowhere, "http_proxy": nowhere}

@@ -66,7 +66,7 @@ CONTENT: dict[str, Callable[[Pair], Pair]] = {
     "another magic number": _images(lambda content: _changed(content, 0, b"\xde\xad\xbe\xef")),
     "floats, says the type code": _images(lambda content: _changed(content, 2, b"\x0d")),
     "images of 14 by 56, says the header": _claim(1797, 14, 56),
-    "2 GB in words alone": _claim(2**31 // 784, _SIDE, _SIDE),
+    "0.5 GB in words alone": _claim(2**29 // 784, _SIDE, _SIDE),
     "lengths whose product overflows": _claim(2**31, 2**31, 4),
     "one label too few": lambda pair: pair._replace(labels=idx_header((1796,)) + pair.labels[8:-1]),
     "images and labels exchanged": lambda pair: Pair(pair.labels, pair.images),

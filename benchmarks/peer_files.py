@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 
 from benchmarks.attempt import Read
 
-HUGE = 2**28  # numbers of 8 bytes: 2 GB
+HUGE = 2**26  # numbers of 8 bytes: half a GB
 
 
 class Peer(NamedTuple):
