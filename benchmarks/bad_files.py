@@ -44,7 +44,8 @@ def main() -> None:
     n_flips, seconds = (3, 2) if quick else (100, 10)
     with tempfile.TemporaryDirectory() as name:
         nowhere = "http://127.0.0.1:9"
-        os.environ |= {"KERAS_HOME": f"{name}/keras", "https_proxy": nowhere, "http_proxy": nowhere}
+        os.environ |= {"https_proxy": nowhere, "http_proxy": nowhere}
+        os.environ |= {"KERAS_HOME": f"{name}/keras", "XDG_CACHE_HOME": f"{name}/cache"}
         print(_versions(seconds), end="\n\n")
         reader = Reader(seconds, Path(name, "canary"))
         for makers in (FORESTS,) if quick else (FORESTS, NETWORKS):

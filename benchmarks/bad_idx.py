@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.attempt import Answers, Read
 from mnist_models import load_idx, load_sample_digits
-from mnist_models._idx import idx_header
+from mnist_models._data.idx import idx_header
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 _TEST_IMAGES, _TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"

@@ -9,7 +9,8 @@ import numpy as np
 
 from benchmarks.attempt import Answers, Read
 from mnist_models import ImageDataset, fetch_mnist
-from mnist_models._idx import idx_header
+from mnist_models._data.idx import idx_header
+from mnist_models._data.mnist_cache import user_cache
 
 HARMS: dict[str, Callable[[bytes], bytes]] = {
     "as it was kept": lambda content: content,
@@ -21,7 +22,7 @@ HARMS: dict[str, Callable[[bytes], bytes]] = {
 def read_ours(folder: Path) -> Answers:
     """Ours, from the cache that XDG_CACHE_HOME names."""
     os.environ.pop("MNIST_MODELS_DATA", None)
-    return [fetch_mnist(download_if_missing=False).data[:60_000]]
+    return [fetch_mnist(download_if_missing=False).data]
 
 
 def read_torchvision(folder: Path) -> Answers:
@@ -40,16 +41,10 @@ def read_keras(folder: Path) -> Answers:
 
 def kept(mnist: ImageDataset, folder: Path) -> Iterator[tuple[str, Read, Path]]:
     """Every library, with the file in which it keeps the training images."""
-    yield "fetch_mnist", read_ours, _our_cache() / "mnist-images.npy"
+    yield "fetch_mnist", read_ours, user_cache() / "mnist-images.npy"
     if find_spec("torchvision"):
         yield "torchvision MNIST", read_torchvision, _as_torchvision_keeps_it(mnist, folder)
     yield "keras mnist", read_keras, _as_keras_keeps_it(mnist)
-
-
-def _our_cache() -> Path:
-    from mnist_models._mnist_cache import user_cache
-
-    return user_cache()
 
 
 def _as_torchvision_keeps_it(mnist: ImageDataset, folder: Path) -> Path:
