@@ -71,10 +71,10 @@ Column = tuple[str, dict[str, str]]
 
 def _print_table(what: str, columns: Iterable[Column]) -> None:
     """A row for every bad file, a column for every library."""
-    names, cells = zip(*columns, strict=True)
-    print(f"| {what} | {' | '.join(names)} |\n| :--- |{' :--- |' * len(names)}")
-    for row in dict.fromkeys(row for column in cells for row in column):
-        print(f"| {row} | {' | '.join(column.get(row, '') for column in cells)} |")
+    cells = dict(columns)
+    print(f"| {what} | {' | '.join(cells)} |\n| :--- |{' :--- |' * len(cells)}")
+    for row in dict.fromkeys(row for column in cells.values() for row in column):
+        print(f"| {row} | {' | '.join(column.get(row, '') for column in cells.values())} |")
     print(flush=True)
 
 
@@ -156,7 +156,8 @@ def _mnist(reader: Reader, folder: Path) -> Iterable[Column]:
         mnist = fetch_mnist(download_if_missing=False)
     except DatasetUnavailableError:
         return
-    for name, read, path in bad_mnist.kept(mnist, folder):
+    # all are written before one is changed: ours is a map of a file
+    for name, read, path in list(bad_mnist.kept(mnist, folder)):
         content, right, column = path.read_bytes(), None, {}
         for what, harm in bad_mnist.HARMS.items():
             path.write_bytes(harm(content))
