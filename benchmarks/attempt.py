@@ -98,6 +98,7 @@ def _carry_out(sender: Connection, read: Read, path: Path, most_seconds: int) ->
     signal.alarm(20 * most_seconds)
     began_with = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (began_with + ADDRESS_SPACE,) * 2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     Path("/proc/self/clear_refs").write_text("5")  # the peak, from here on
     start, before = time.process_time(), _peak_mb()
     try:

@@ -1,5 +1,6 @@
 """Images and labels as each library reads them, and what a stranger may have made of the files."""
 
+import functools
 import gzip
 import os
 import zlib
@@ -38,6 +39,7 @@ class Peer(NamedTuple):
     unpacks: bool = True
 
 
+@functools.cache
 def sound_pair() -> Pair:
     """The embedded digits."""
     digits = load_sample_digits()
@@ -72,7 +74,9 @@ CONTENT: dict[str, Callable[[Pair], Pair]] = {
     "images and labels exchanged": lambda pair: Pair(pair.labels, pair.images),
     "a web page for images": _images(lambda content: b"<!DOCTYPE html><title>404</title>" * 99),
     "a label of 77": lambda pair: pair._replace(labels=pair.labels[:-1] + bytes([77])),
-    "one pixel another": _images(lambda content: _changed(content, 9_000, b"\xaa")),
+    "one pixel another": _images(
+        lambda content: _changed(content, 9_000, bytes([content[9_000] ^ 128]))
+    ),
 }
 # What is done to the packed file of images.
 PACKED: dict[str, Harm] = {
@@ -82,9 +86,10 @@ PACKED: dict[str, Harm] = {
 }
 
 
+@functools.cache
 def _bomb() -> bytes:
-    """A megabyte that unpacks to a sound file of so many black images."""
-    pack = zlib.compressobj(wbits=31)
+    """Some megabytes that unpack to a sound file of so many black images."""
+    pack = zlib.compressobj(1, wbits=31)
     packed = pack.compress(idx_header((_BOMB // 784, _SIDE, _SIDE)))
     for _ in range(64):
         packed += pack.compress(bytes(_BOMB // 64))

@@ -12,9 +12,14 @@ from mnist_models import ImageDataset, fetch_mnist
 from mnist_models._data.idx import idx_header
 from mnist_models._data.mnist_cache import user_cache
 
+
+def _another(content: bytes) -> bytes:
+    return content[:-9000] + bytes([content[-9000] ^ 128]) + content[-8999:]
+
+
 HARMS: dict[str, Callable[[bytes], bytes]] = {
     "as it was kept": lambda content: content,
-    "one pixel another": lambda content: content[:-9000] + b"\xaa" + content[-8999:],
+    "one pixel another": _another,
     "cut at half": lambda content: content[: len(content) // 2],
 }
 

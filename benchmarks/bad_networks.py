@@ -16,6 +16,7 @@ from benchmarks.peer_files import (
     asked,
     digits,
     rezip,
+    weight_in,
     with_huge_array,
 )
 from mnist_models import SequentialClassifier, save_model
@@ -39,7 +40,7 @@ def our_network(folder: Path, canary: Path) -> Peer:
     changed = settings | {"params": params, "network": network}
     write_file(huge, manifest | {"settings": changed}, arrays)
     forged = {"code": code, "huge": huge}
-    weight = arrays["weight0"].tobytes()[:16]
+    weight = weight_in(arrays["weight0"])
     return Peer("ours", ask_ours, sound, weight, forged)
 
 
@@ -55,7 +56,7 @@ def keras_zip(folder: Path, canary: Path) -> Peer:
         return _with_more_units(content) if name == "config.json" else content
 
     rezip(sound, huge, claim)
-    weight = np.asarray(model.weights[0]).tobytes()[:16]
+    weight = weight_in(np.asarray(model.weights[0]))
     return Peer(".keras", ask_keras, sound, weight, {"code": code, "huge": huge})
 
 
@@ -71,7 +72,7 @@ def keras_h5(folder: Path, canary: Path) -> Peer:
     huge.write_bytes(sound.read_bytes())
     with h5py.File(huge, "r+") as file:
         file.attrs["model_config"] = _with_more_units(file.attrs["model_config"].encode())
-    weight = np.asarray(model.weights[0]).tobytes()[:16]
+    weight = weight_in(np.asarray(model.weights[0]))
     return Peer(".h5", ask_keras, sound, weight, {"code": code, "huge": huge})
 
 
@@ -85,7 +86,7 @@ def torch_weights(folder: Path, canary: Path) -> Peer:
     torch.save(weights, sound)
     torch.save(MakesFolder(canary), code)
     torch.save(weights | {"0.weight": torch.zeros(1).expand(HUGE, 64)}, huge)
-    weight = weights["0.weight"].numpy().tobytes()[:16]
+    weight = weight_in(weights["0.weight"].numpy())
     return Peer("torch.load", ask_torch, sound, weight, {"code": code, "huge": huge})
 
 
@@ -99,7 +100,7 @@ def safetensors_weights(folder: Path, canary: Path) -> Peer:
     weights = _torch_model().state_dict()
     save_file(weights, sound)
     with_huge_array(sound, huge, "0.weight")
-    weight = weights["0.weight"].numpy().tobytes()[:16]
+    weight = weight_in(weights["0.weight"].numpy())
     return Peer("safetensors", ask_safetensors, sound, weight, {"huge": huge})
 
 
