@@ -78,12 +78,6 @@ CONTENT: dict[str, Callable[[Pair], Pair]] = {
         lambda content: _changed(content, 9_000, bytes([content[9_000] ^ 128]))
     ),
 }
-# What is done to the packed file of images.
-PACKED: dict[str, Harm] = {
-    "gzip file cut at half": lambda packed: packed[: len(packed) // 2],
-    "gzip with a wrong checksum": lambda packed: packed[:-8] + bytes(4) + packed[-4:],
-    "gzip of 1 GB of nothing": lambda packed: _bomb(),
-}
 
 
 @functools.cache
@@ -94,6 +88,14 @@ def _bomb() -> bytes:
     for _ in range(64):
         packed += pack.compress(bytes(_BOMB // 64))
     return packed + pack.flush()
+
+
+# What is done to the packed file of images.
+PACKED: dict[str, Harm] = {
+    "gzip file cut at half": lambda packed: packed[: len(packed) // 2],
+    "gzip with a wrong checksum": lambda packed: packed[:-8] + bytes(4) + packed[-4:],
+    "gzip of 1 GB of nothing": lambda packed: _bomb(),
+}
 
 
 def write_pair(folder: Path, pair: Pair, peer: Peer, harm: Harm) -> None:
