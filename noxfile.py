@@ -55,6 +55,7 @@ def benchmarks(session: nox.Session) -> None:
     _module(session, "benchmarks", *session.posargs)
     _module(session, "benchmarks.tuning", *session.posargs)
     _module(session, "benchmarks.accuracy", *session.posargs)
+    _module(session, "benchmarks.bad_files", *session.posargs)
 
 
 @nox.session
