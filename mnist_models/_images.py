@@ -42,6 +42,7 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         self
+            The same object, fitted.
 
         Raises
         ------
@@ -65,6 +66,7 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of str objects, shape (n_features_out,)
+            As ``pixel3_4`` or ``cell0_1_orientation7``, row by row.
 
         Raises
         ------

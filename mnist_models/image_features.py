@@ -71,7 +71,7 @@ class Deskew(ImageTransformer):
         Returns
         -------
         ndarray, shape (n_samples, n_features)
-            uint8, rounded, where X is uint8; otherwise float32.
+            Of uint8, rounded, where X is uint8; otherwise of float32.
 
         Raises
         ------

@@ -232,6 +232,7 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         self : SequentialClassifier
+            The same object, fitted.
 
         Raises
         ------

@@ -105,6 +105,7 @@ class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         self : Standardize
+            The same object, fitted.
 
         Raises
         ------
@@ -131,6 +132,7 @@ class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of float32, shape (n_samples, n_features)
+            In deviations from the mean, by columns.
 
         Raises
         ------
