@@ -59,7 +59,7 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        input_features : array-like of str, shape (n_features_in_,), default=None
+        input_features : array-like of str, shape (n_features,), default=None
             The names of the features that go in, which do not matter; checked, as everywhere in
             scikit-learn, against their number and those seen during ``fit``.
 

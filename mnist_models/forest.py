@@ -96,7 +96,7 @@ class RandomForestClassifier(ensemble.RandomForestClassifier):
         every tree was.
     n_features_in_ : int
         Number of features seen during ``fit``.
-    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+    feature_names_in_ : ndarray of str, shape (n_features,)
         Their names, where X had names.
     n_outputs_ : int
         Columns of y.

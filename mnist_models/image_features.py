@@ -36,7 +36,7 @@ class Deskew(ImageTransformer):
     ----------
     n_features_in_ : int
         Number of pixels seen during ``fit``. Nothing else is learned: ``transform`` works unfitted.
-    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+    feature_names_in_ : ndarray of str, shape (n_features,)
         Their names, where X had names.
 
     References
@@ -147,7 +147,7 @@ class HogFeatures(ImageTransformer):
     ----------
     n_features_in_ : int
         Number of pixels seen during ``fit``. Nothing else is learned: ``transform`` works unfitted.
-    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+    feature_names_in_ : ndarray of str, shape (n_features,)
         Their names, where X had names.
 
     Notes

@@ -87,13 +87,13 @@ default="lbfgs"
         The labels, sorted.
     coef_ : ndarray of float32 or float64, shape (1, n_features) or (n_classes, n_features)
         The coefficients, one row for two classes; of the dtype that X was fitted in.
-    intercept_ : ndarray of coef_'s dtype, shape (1,) or (n_classes,)
+    intercept_ : ndarray of the same dtype, shape (1,) or (n_classes,)
         Zeros with ``fit_intercept=False``.
     n_iter_ : ndarray of int32, shape (1,)
         Iterations done.
     n_features_in_ : int
         Number of features seen during ``fit``.
-    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+    feature_names_in_ : ndarray of str, shape (n_features,)
         Their names, where X had names.
 
     Examples

@@ -76,7 +76,7 @@ class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         feature, which therefore becomes 0 and stays finite.
     n_features_in_ : int
         Number of features seen during ``fit``.
-    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+    feature_names_in_ : ndarray of str, shape (n_features,)
         Their names, where X had names.
 
     Examples

@@ -61,7 +61,7 @@ class Claim:
 
 @dataclass(frozen=True, eq=False)
 class Reproduction:
-    """What :func:`reproduce` found.
+    """What :func:`~mnist_models.reproduction.reproduce` found.
 
     Attributes
     ----------
