@@ -1,4 +1,4 @@
-"""How the site is built, without a network: ``sphinx-build -W --keep-going -n docs docs/_build``."""
+"""How the site is built, offline: ``sphinx-build -W --keep-going -n docs docs/_build/html``."""
 
 import sys
 from pathlib import Path
