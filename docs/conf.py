@@ -29,6 +29,7 @@ templates_path = ["_templates"]
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(sklearn|concurrent|collections)\..*"),  # other projects: that would take a network
+    ("py:obj", "feature_importances_"),  # numpydoc links properties, and this one is scikit-learn's
 ]
 
 # A page, and headings that may be linked to as page.md#heading.
@@ -50,7 +51,9 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "abort_on_example_error": True,
     "matplotlib_animations": False,
-    "image_scrapers": ("matplotlib",),
+    "image_scrapers": ("scrape_figures.scrape_figures",),
+    "ignore_repr_types": r"matplotlib\..*",
+    "within_subsection_order": "FileNameSortKey",
     "remove_config_comments": True,
 }
 
@@ -65,7 +68,7 @@ html_sidebars = {"index": [], "tutorial": [], "benchmarks": [], "why": []}
 html_theme_options: dict[str, Any] = {
     "navbar_align": "left",
     "navbar_persistent": ["search-button"],
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 6,
     "navigation_with_keys": False,
     "show_prev_next": False,
     "show_toc_level": 2,

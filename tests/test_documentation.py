@@ -22,8 +22,12 @@ PAGES = {
     for path in [README, *sorted((ROOT / "docs").rglob("*.md"))]
     if not _MADE & set(path.relative_to(ROOT / "docs" if path != README else ROOT).parts)
 }
-# Those that take more than half a minute.
-SLOW = {"README.md", "docs/other-tools.md", "docs/running.md"}
+# Those that fit networks, or start a cluster: the others take some seconds each.
+SLOW = {
+    "README.md",
+    *(f"docs/{name}.md" for name in ("index", "tutorial", "search", "estimators", "why")),
+    *(f"docs/{name}.md" for name in ("other-tools", "running")),
+}
 
 # What must have been printed, at least.
 PRINTED = {

@@ -72,9 +72,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for needed in ("sphinx", "pydata_sphinx_theme", "myst_parser", "sphinx_gallery", "numpydoc"):
         pytest.importorskip(needed, reason="needs the extra 'docs'")
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-n", "-d", folder / "trees"]
+    options = ["-W", "--keep-going", "-n", "-d", str(folder / "trees")]
     done = subprocess.run(
-        [*command, DOCS, folder / "html"],
+        [sys.executable, "-m", "sphinx", *options, str(DOCS), str(folder / "html")],
         capture_output=True,
         text=True,
         timeout=1800,
