@@ -26,6 +26,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_made", "examples", "_templates"]
 templates_path = ["_templates"]
+highlight_language = "none"  # of blocks that name none
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(sklearn|concurrent|collections)\..*"),  # other projects: that would take a network
@@ -41,6 +42,7 @@ autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 autosummary_generate = True
 numpydoc_show_class_members = False
+toc_object_entries_show_parents = "hide"
 
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
@@ -64,7 +66,8 @@ html_css_files = ["site.css"]
 html_extra_path = ["_made"]  # the report that the start page links to
 html_show_sourcelink = False
 html_copy_source = False
-html_sidebars = {"index": [], "tutorial": [], "benchmarks": [], "why": []}
+_ALONE = ("index", "tutorial", "report", "benchmarks", "why", "architecture", "security")
+html_sidebars = {page: [] for page in _ALONE}  # pages of one page
 html_theme_options: dict[str, Any] = {
     "navbar_align": "left",
     "navbar_persistent": ["search-button"],
@@ -72,7 +75,7 @@ html_theme_options: dict[str, Any] = {
     "navigation_with_keys": False,
     "show_prev_next": False,
     "show_toc_level": 2,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"gallery/*": [], "**": ["page-toc"]},
     "article_footer_items": [],
     "footer_start": ["copyright"],
     "footer_end": [],

@@ -25,5 +25,5 @@ ax = comparison.plot_cv_scores()
 # three chances to be wrong.
 
 for pair in comparison.significance():
-    folds = pair.folds
-    print(f"{pair.first} v. {pair.second}: {folds.difference:+.4f}, p = {folds.holm_p_value:.4f}")
+    difference, p = pair.folds.difference, pair.folds.holm_p_value
+    print(f"{pair.first} v. {pair.second}: {difference:+.4f}, p = {p:.4f}")

@@ -8,7 +8,8 @@ A confusion matrix counts. To understand a count, look at the digits in it.
 from mnist_models import evaluate, load_sample_digits, make_model
 
 digits = load_sample_digits()
-evaluation = evaluate(make_model("logistic", random_state=0), digits.data, digits.target)
+model = make_model("logistic", random_state=0)
+evaluation = evaluate(model, digits.data, digits.target)
 ax = evaluation.plot_confusion_matrix()
 
 # %%

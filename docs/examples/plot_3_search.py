@@ -11,7 +11,8 @@ from sklearn.model_selection import GridSearchCV
 
 from mnist_models import evaluate, load_sample_digits, make_model, search_space
 
-X_train, X_test, y_train, y_test = load_sample_digits().sample(900, random_state=0).split()
+digits = load_sample_digits().sample(900, random_state=0)
+X_train, X_test, y_train, y_test = digits.split()
 search = GridSearchCV(make_model("logistic"), search_space(random_state=0), cv=3)
 search.fit(X_train, y_train)
 
