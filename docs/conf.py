@@ -75,7 +75,7 @@ html_theme_options: dict[str, Any] = {
     "navigation_with_keys": False,
     "show_prev_next": False,
     "show_toc_level": 2,
-    "secondary_sidebar_items": {"gallery/*": [], "**": ["page-toc"]},
+    "secondary_sidebar_items": ["page-toc"],
     "article_footer_items": [],
     "footer_start": ["copyright"],
     "footer_end": [],

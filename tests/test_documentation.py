@@ -96,7 +96,7 @@ def test_the_python_runs(name: str, tmp_path: Path) -> None:
         [sys.executable, "-W", "error", "-m", "tests.run_page", str(PAGES[name]), last],
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=1200,
         cwd=tmp_path,
         env=environment,
     )

@@ -35,7 +35,7 @@ ax.errorbar(
     xerr=results["std_test_score"][ranked],
     fmt="o",
 )
-ax.set(xlabel="accuracy, mean and standard deviation of 3 folds")
+ax.set(xlabel="accuracy over 3 folds, mean ± std")
 ax.grid(axis="x", alpha=0.3)
 
 # %%

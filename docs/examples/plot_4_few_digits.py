@@ -33,7 +33,7 @@ for aside, recipe in ((0.97, "report"), (1.03, "accurate")):
     ends = np.array([each.confidence_interval()[:2] for each in found])
     places = aside * np.array(sizes)
     ax.errorbar(places, accuracy, abs(ends.T - accuracy), fmt="o", label=recipe)
-ax.set(xscale="log", xlabel="training digits", ylabel="accuracy on the test set")
+ax.set(xscale="log", xlabel="training digits", ylabel="test accuracy")
 ax.set_xticks(sizes, sizes)
 ax.minorticks_off()
 ax.legend(title="recipe", loc="lower right")
