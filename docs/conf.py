@@ -49,6 +49,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "download_all_examples": False,
     "show_memory": False,
+    "write_computation_times": False,  # a page that would load a script from elsewhere
     "min_reported_time": 0,
     "show_signature": False,
     "abort_on_example_error": True,
