@@ -9,7 +9,8 @@ import numpy as np
 
 from benchmarks.digits import training_digits
 from benchmarks.measure import Row, alternate, in_a_fresh_process
-from mnist_models import _mnist_cache, fetch_mnist
+from mnist_models import fetch_mnist
+from mnist_models._data import mnist_cache
 from mnist_models.exceptions import DatasetUnavailableError
 
 
@@ -28,7 +29,7 @@ def rows(quick: bool) -> Iterator[Row]:
     except DatasetUnavailableError:
         return
     packed = gzip.compress(
-        (_mnist_cache.user_cache() / "mnist-images.npy").read_bytes(), compresslevel=6
+        (mnist_cache.user_cache() / "mnist-images.npy").read_bytes(), compresslevel=6
     )
     yield alternate(
         "open MNIST again (v. unpacking its images from gzip, as fetch_openml keeps them)",

@@ -1,7 +1,7 @@
 """Three honest classifiers for handwritten digits, and one ``evaluate()`` to compare them."""
 
-from mnist_models._intervals import ConfidenceInterval
 from mnist_models._progress import Step
+from mnist_models._results.intervals import ConfidenceInterval
 from mnist_models.comparison import Comparison
 from mnist_models.datasets import ImageDataset, fetch_mnist, load_idx, load_sample_digits
 from mnist_models.evaluation import compare, evaluate

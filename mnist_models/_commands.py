@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from mnist_models import _mnist, _mnist_cache
+from mnist_models._data import mnist, mnist_cache
+from mnist_models._data.mnist_pins import FILES
+from mnist_models._data.pixels import read_pixels
 from mnist_models._files import atomic_writer
-from mnist_models._inspection import inspect_model
-from mnist_models._keras import load_keras
-from mnist_models._keras_networks import Conv
-from mnist_models._mnist_pins import FILES
-from mnist_models._pixels import read_pixels
+from mnist_models._keras.networks import Conv
+from mnist_models._keras.waking import load_keras
+from mnist_models._model_files.inspection import inspect_model
 from mnist_models.comparison import Comparison
 from mnist_models.datasets import ImageDataset, fetch_mnist, load_idx, load_sample_digits
 from mnist_models.evaluation import compare
@@ -56,7 +56,7 @@ def run_reproduce(options: Namespace) -> int:
 def run_fetch(options: Namespace) -> int:
     """Bring MNIST into the cache."""
     mnist = fetch_mnist(data_home=options.data_home)
-    cache = _mnist_cache.user_cache()
+    cache = mnist_cache.user_cache()
     kept = "kept" if isinstance(mnist.data, np.memmap) else "not kept, for it cannot be written,"
     print(f"{mnist!r}, {kept} in {cache}")
     return 0
@@ -124,7 +124,7 @@ def load_data(name: str) -> ImageDataset:
         return fetch_mnist()
     folder = Path(name)
     train_images, train_labels, test_images, test_labels = (
-        _mnist.find_file(folder, pinned.name) for pinned in FILES
+        mnist.find_file(folder, pinned.name) for pinned in FILES
     )
     if not (train_images.is_file() and train_labels.is_file()):
         raise ValueError(

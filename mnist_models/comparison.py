@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from mnist_models._exports import make_frame
-from mnist_models._findings import fold_sizes
 from mnist_models._names import check_name
 from mnist_models._report import text
 from mnist_models._report.verdicts import headed, listed
+from mnist_models._results.exports import make_frame
+from mnist_models._results.findings import fold_sizes
 from mnist_models.results import FORMAT, Evaluation
 from mnist_models.significance import Significance, compare_pairs
 
@@ -262,7 +262,7 @@ class Comparison(Mapping[str, Evaluation]):
         ValueError
             If ``images`` are not pixels, or not of as many rows.
         """
-        from mnist_models._page_data import write_page  # which reads templates
+        from mnist_models._results.page_data import write_page  # which reads templates
 
         ranked = {name: self[name] for name in self.ranking()}
         write_page(path, ranked, images, headed(self.significance().verdicts))

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
-from mnist_models import _mnist
-from mnist_models._frames import lay_into_frame
-from mnist_models._idx import read_idx
-from mnist_models._mnist_pins import N_TRAIN
+from mnist_models._data import mnist
+from mnist_models._data.frames import lay_into_frame
+from mnist_models._data.idx import read_idx
+from mnist_models._data.mnist_pins import N_TRAIN
 from mnist_models._names import check_name
 from mnist_models.exceptions import DatasetFormatError
 
@@ -220,7 +220,7 @@ def fetch_mnist(
     ((70000, 784), 60000)
     """
     home = None if data_home is None else Path(data_home)
-    images, labels = _mnist.load_mnist(home, download=download_if_missing)
+    images, labels = mnist.load_mnist(home, download=download_if_missing)
     return _dataset(images, labels, "MNIST", n_official_train=N_TRAIN)
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mnist_models import _preflight
-from mnist_models._assembly import assemble, identity_of, origins_of
-from mnist_models._checkpoint import open_checkpoint
-from mnist_models._evaluation_input import (
+from mnist_models._preflight.check import preflight
+from mnist_models._progress import Step, told
+from mnist_models._running.assembly import assemble, identity_of, origins_of
+from mnist_models._running.checkpoint import open_checkpoint
+from mnist_models._running.fitting import Scoring, final_estimator
+from mnist_models._running.input import (
     CV,
     check_asked,
     check_data,
@@ -20,9 +22,7 @@ from mnist_models._evaluation_input import (
     check_repeatable,
     make_folds,
 )
-from mnist_models._fitting import Scoring, final_estimator
-from mnist_models._progress import Step, told
-from mnist_models._run import make_all, make_tasks
+from mnist_models._running.run import make_all, make_tasks
 from mnist_models.comparison import Comparison
 from mnist_models.exceptions import WorkerLostError
 from mnist_models.results import Evaluation
@@ -236,7 +236,7 @@ def compare(
         check_repeatable(cv, random_state)
     data = check_data(X, y, test, params)
     folds = make_folds(data, cv, random_state)
-    _preflight.check(models, data, folds, ignore)
+    preflight(models, data, folds, ignore)
     tasks = make_tasks(models, folds, test is not None, scoring)
     score_name = scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
     origins = origins_of(models, data, folds, random_state)

@@ -218,7 +218,7 @@ class RandomForestClassifier(ensemble.RandomForestClassifier):
             or len(np.unique(labels)) > _MAX_CLASSES
         ):
             return None
-        from mnist_models._levels import find_levels  # loads numba
+        from mnist_models._forest.levels import find_levels  # loads numba
 
         return find_levels(values)
 
@@ -226,7 +226,7 @@ class RandomForestClassifier(ensemble.RandomForestClassifier):
         """A tree for scikit-learn's fit to grow: one that counts, if there are levels."""
         tree = super()._make_estimator(append, random_state)
         if hasattr(self, "_levels"):
-            from mnist_models._counted_tree import CountedTree
+            from mnist_models._forest.counted_tree import CountedTree
 
             tree.__class__ = CountedTree
             tree.levels = self._levels

@@ -7,7 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_scalar
 
-from mnist_models._images import ImageTransformer, image_blocks, images_at_once, resolve_shape
+from mnist_models._features.images import (
+    ImageTransformer,
+    image_blocks,
+    images_at_once,
+    resolve_shape,
+)
 from mnist_models._names import check_name
 from mnist_models._rows import check_rows
 
@@ -78,7 +83,7 @@ class Deskew(ImageTransformer):
         TypeError, ValueError
             If X is not such an array, or ``image_shape`` does not fit it.
         """
-        from mnist_models._deskew_kernels import deskew_images
+        from mnist_models._features.deskew_kernels import deskew_images
 
         images = check_rows(self, X, reset=False)
         shape = resolve_shape(self.image_shape, images.shape[1])
@@ -218,7 +223,7 @@ class HogFeatures(ImageTransformer):
             If X is not such an array, a parameter is not as documented, or the images are too small
             for one block.
         """
-        from mnist_models._hog_kernels import hog_images
+        from mnist_models._features.hog_kernels import hog_images
 
         images = check_rows(self, X, reset=False)
         grid = self._grid(images.shape[1])

@@ -14,10 +14,10 @@ from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from mnist_models._blas_threads import blas_threads_as_workers
+from mnist_models._linear.blas_threads import blas_threads_as_workers
+from mnist_models._linear.loss import LinearSoftmax, row_tasks
+from mnist_models._linear.solver import BreakdownError, Solution, minimize
 from mnist_models._rows import beyond_reach, refuse
-from mnist_models._softmax_loss import LinearSoftmax, row_tasks
-from mnist_models._softmax_solver import BreakdownError, Solution, minimize
 from mnist_models._whole_fits import Untouched
 
 # float32 holds these exactly. Every other dtype becomes float64, as in scikit-learn.

@@ -9,20 +9,20 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from mnist_models._batches import TrainingRows
-from mnist_models._images import resolve_shape
-from mnist_models._keras import in_reach
-from mnist_models._keras_answers import answer
-from mnist_models._keras_networks import LEAST_SIDE, Conv, Dense, Network, Own, rebuild
-from mnist_models._keras_training import Course, train
-from mnist_models._network_input import (
+from mnist_models._features.images import resolve_shape
+from mnist_models._keras.answers import answer
+from mnist_models._keras.networks import LEAST_SIDE, Conv, Dense, Network, Own, rebuild
+from mnist_models._keras.training import Course, train
+from mnist_models._keras.waking import in_reach
+from mnist_models._network.batches import TrainingRows
+from mnist_models._network.input import (
     check_parameters,
     check_weight,
     encode_labels,
     stratified_holdout,
 )
+from mnist_models._network.warp import Warp
 from mnist_models._rows import as_float32, check_rows
-from mnist_models._warp import Warp
 from mnist_models._whole_fits import Untouched
 
 

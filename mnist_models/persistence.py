@@ -13,8 +13,8 @@ from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from mnist_models._model_files import read_model_file, versions, write_model_file
-from mnist_models._model_parts import Part, decode, encode
+from mnist_models._model_files.estimators import Part, decode, encode
+from mnist_models._model_files.manifest import read_model_file, versions, write_model_file
 from mnist_models.exceptions import ModelFormatError, ModelSecurityError, ModelVersionWarning
 from mnist_models.network import SequentialClassifier
 

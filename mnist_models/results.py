@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_models._exports import make_frame, mlflow_entries
-from mnist_models._findings import Fit, Provenance
-from mnist_models._intervals import ConfidenceInterval
-from mnist_models._pictured import Pictured
 from mnist_models._plain import number, plain
 from mnist_models._report import text
+from mnist_models._results.exports import make_frame, mlflow_entries
+from mnist_models._results.findings import Fit, Provenance
+from mnist_models._results.intervals import ConfidenceInterval
+from mnist_models._results.pictured import Pictured
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -247,7 +247,7 @@ class Evaluation(Pictured):
         ...     path.stat().st_size < 3_000_000
         True
         """
-        from mnist_models._page_data import write_page  # which reads templates
+        from mnist_models._results.page_data import write_page  # which reads templates
 
         write_page(path, {self.model_name: self}, images)
 

@@ -7,17 +7,22 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from mnist_models._findings import Findings, fold_sizes
-from mnist_models._intervals import (
+from mnist_models._plain import plain
+from mnist_models._report.verdicts import listed, verdict
+from mnist_models._results.findings import Findings, fold_sizes
+from mnist_models._results.intervals import (
     ConfidenceInterval,
     check_level,
     corrected_error,
     t_interval,
 )
-from mnist_models._plain import plain
-from mnist_models._report.verdicts import listed, verdict
-from mnist_models._scores import Bounds
-from mnist_models._significance import corrected_t_test, holm, mcnemar_test, paired_shares_interval
+from mnist_models._results.paired_tests import (
+    corrected_t_test,
+    holm,
+    mcnemar_test,
+    paired_shares_interval,
+)
+from mnist_models._results.scores import Bounds
 
 _Two: TypeAlias = tuple[Findings, Findings]
 

@@ -63,7 +63,7 @@ def fitted(request: pytest.FixtureRequest, digits: Split) -> Any:
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's cache with nothing in it, and no other folder named."""
     cache = tmp_path / "cache"
-    monkeypatch.setattr("mnist_models._mnist_cache.user_cache", lambda: cache)
+    monkeypatch.setattr("mnist_models._data.mnist_cache.user_cache", lambda: cache)
     monkeypatch.delenv("MNIST_MODELS_DATA", raising=False)
     return cache
 

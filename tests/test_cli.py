@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from mnist_models import Comparison, Evaluation, load_idx, load_sample_digits
-from mnist_models._idx import idx_header
+from mnist_models._data.idx import idx_header
 from mnist_models.cli import main
 
 from .misbehaving import Misbehaving
@@ -326,7 +326,7 @@ def test_bad_input_is_one_line_and_exit_code_2(capsys: Capture, words: list[str]
 def test_mnist_that_is_not_to_be_had_is_one_line(
     capsys: Capture, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mnist_models._mnist.MIRRORS", ("http://127.0.0.1:9/",))
+    monkeypatch.setattr("mnist_models._data.mnist.MIRRORS", ("http://127.0.0.1:9/",))
     for command in (["fetch"], ["reproduce"], ["compare", "--data", "mnist"]):
         code, out, err = _run(capsys, *command)
         assert (code, out, err.count("\n")) == (2, "", 1)

@@ -204,9 +204,9 @@ def test_workers_that_come_late_are_found(tmp_path: Path) -> None:
     import dask
     from distributed import Client, LocalCluster
 
-    from mnist_models._dask import OnDask
-    from mnist_models._errand import Brought
-    from mnist_models._fitting import Data, Task
+    from mnist_models._running.dask import OnDask
+    from mnist_models._running.errand import Brought
+    from mnist_models._running.fitting import Data, Task
 
     X, y = numbered_rows()
     rows = np.arange(len(y))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mnist_models import ImageDataset, load_idx, load_sample_digits
-from mnist_models._idx import idx_header
+from mnist_models._data.idx import idx_header
 from mnist_models.exceptions import DatasetFormatError
 
 

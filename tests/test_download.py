@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mnist_models import _download, _mnist, fetch_mnist
-from mnist_models._mnist_pins import FILES
+from mnist_models import fetch_mnist
+from mnist_models._data import download, mnist
+from mnist_models._data.mnist_pins import FILES
 from mnist_models.exceptions import DatasetUnavailableError
 from tests.servers import Server, serving
 
@@ -41,8 +42,8 @@ def server(
 ) -> Iterator[Server]:
     with serving(mnist_folder, tmp_path) as server:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.authority))
-        monkeypatch.setattr(_download, "_SILENCE_SECONDS", 1.0)
-        monkeypatch.setattr(_download, "_MOST_SECONDS", 2.0)
+        monkeypatch.setattr(download, "_SILENCE_SECONDS", 1.0)
+        monkeypatch.setattr(download, "_MOST_SECONDS", 2.0)
         yield server
 
 
@@ -53,8 +54,8 @@ def test_the_next_mirror_serves_what_one_does_not(
     """Asked for one file only, for time's sake; which is the largest."""
     url = [server.mirror(each) + NAMES[2] for each in (manner, "good")]
     assert NAMES[2] == "train-images-idx3-ubyte.gz"
-    content, part = _download.first_good(
-        url, 47_040_000, lambda content: _mnist._read_content(FILES[0], content)
+    content, part = download.first_good(
+        url, 47_040_000, lambda content: mnist._read_content(FILES[0], content)
     )
     assert part.shape == (60_000, 28, 28)
     assert len(content) < 10_000_000
@@ -66,7 +67,7 @@ def test_no_mirror_is_an_error_that_lists_each_with_its_reason(
     manner: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mirrors = server.mirror(manner), server.mirror("404")
-    monkeypatch.setattr(_mnist, "MIRRORS", mirrors)
+    monkeypatch.setattr(mnist, "MIRRORS", mirrors)
     home = tmp_path / "home"
     with pytest.raises(DatasetUnavailableError) as error:
         fetch_mnist(data_home=home)
@@ -79,7 +80,7 @@ def test_no_mirror_is_an_error_that_lists_each_with_its_reason(
 def test_what_was_downloaded_is_left_for_the_next_time(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_mnist, "MIRRORS", (server.mirror("404"), server.mirror("good")))
+    monkeypatch.setattr(mnist, "MIRRORS", (server.mirror("404"), server.mirror("good")))
     home = tmp_path / "home"
     assert len(fetch_mnist(data_home=home)) == 70_000
     assert sorted(path.name for path in home.iterdir()) == NAMES
@@ -93,7 +94,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
-    monkeypatch.setattr(_mnist, "MIRRORS", (server.mirror("good"),))
+    monkeypatch.setattr(mnist, "MIRRORS", (server.mirror("good"),))
     with pytest.raises(DatasetUnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
         fetch_mnist(data_home=tmp_path / "home")
     assert server.asked == []
@@ -102,7 +103,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
 def test_plain_http_is_refused(
     empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_mnist, "MIRRORS", ("http://localhost:9/",))
+    monkeypatch.setattr(mnist, "MIRRORS", ("http://localhost:9/",))
     with pytest.raises(DatasetUnavailableError, match="No connection adapters"):
         fetch_mnist(data_home=tmp_path / "home")
 
@@ -110,7 +111,7 @@ def test_plain_http_is_refused(
 def test_a_dead_proxy_is_named_and_can_be_gone_round(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_mnist, "MIRRORS", (server.mirror("good"),))
+    monkeypatch.setattr(mnist, "MIRRORS", (server.mirror("good"),))
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("https_proxy", "http://localhost:9")
@@ -123,7 +124,7 @@ def test_a_dead_proxy_is_named_and_can_be_gone_round(
 def test_a_folder_that_cannot_be_written_is_a_warning(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_mnist, "MIRRORS", (server.mirror("good"),))
+    monkeypatch.setattr(mnist, "MIRRORS", (server.mirror("good"),))
     (tmp_path / "file").touch()
     with pytest.warns(RuntimeWarning, match="could not be kept in"):
         assert len(fetch_mnist(data_home=tmp_path / "file" / "below")) == 70_000
@@ -134,9 +135,11 @@ def test_a_folder_that_cannot_be_written_is_a_warning(
 _FETCH = """
 import sys
 from pathlib import Path
-from mnist_models import _mnist, _mnist_cache, fetch_mnist
-cache, _mnist.MIRRORS = Path(sys.argv[1]), tuple(sys.argv[2:])
-_mnist_cache.user_cache = lambda: cache
+from mnist_models import fetch_mnist
+from mnist_models._data import mnist
+from mnist_models._data import mnist_cache
+cache, mnist.MIRRORS = Path(sys.argv[1]), tuple(sys.argv[2:])
+mnist_cache.user_cache = lambda: cache
 print(len(fetch_mnist()))
 """
 

@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 
 from mnist_models import Comparison, Step, compare, evaluate
-from mnist_models._threads import share_of
+from mnist_models._running.threads import share_of
 from mnist_models.exceptions import WorkerLostError
 
 from .conftest import Split, quick_model

@@ -17,9 +17,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 
 from mnist_models import evaluate
-from mnist_models._errand import Errand, carry_out, errand, unpacked
-from mnist_models._findings import Fit
-from mnist_models._fitting import Outcome, Task
+from mnist_models._results.findings import Fit
+from mnist_models._running.errand import Errand, carry_out, errand, unpacked
+from mnist_models._running.fitting import Outcome, Task
 
 from .misbehaving import numbered_rows
 

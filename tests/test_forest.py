@@ -17,7 +17,7 @@ from sklearn import ensemble
 from sklearn.tree import DecisionTreeClassifier
 
 from mnist_models import RandomForestClassifier, fetch_mnist, make_preprocessor
-from mnist_models._counted_tree import CountedTree
+from mnist_models._forest.counted_tree import CountedTree
 from tests.conftest import Split
 
 

@@ -23,7 +23,7 @@ from mnist_models import (
     save_model,
 )
 from mnist_models._container import _fingerprint
-from mnist_models._part_checks import MOST_NUMBERS
+from mnist_models._model_files.checks import MOST_NUMBERS
 from mnist_models.exceptions import ModelFormatError
 from mnist_models.preprocessing import Standardize
 

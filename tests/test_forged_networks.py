@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mnist_models import SequentialClassifier, load_model, save_model
-from mnist_models._part_checks import MOST_NUMBERS
+from mnist_models._model_files.checks import MOST_NUMBERS
 from mnist_models.exceptions import ModelFormatError
 
 from .forging import read_file, write_file

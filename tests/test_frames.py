@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnist_models._frames import lay_into_frame
+from mnist_models._data.frames import lay_into_frame
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (8, 8), (20, 20), (28, 28), (100, 30), (10, 100)])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_models._idx import idx_header, read_idx
+from mnist_models._data.idx import idx_header, read_idx
 from mnist_models.exceptions import DatasetFormatError
 
 IMAGES = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)

@@ -17,7 +17,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from mnist_models import Deskew, HogFeatures, load_sample_digits
-from mnist_models._hog_kernels import _ARC
+from mnist_models._features.hog_kernels import _ARC
 
 # scikit-image's settings, for images that span 0 to 255: it adds 1e-5 to a block's length.
 SkimageHog = partial(HogFeatures, signed=False, interpolate=False, epsilon=1e-5 / 255)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mnist_models import save_model
-from mnist_models._inspection import inspect_model
+from mnist_models._model_files.inspection import inspect_model
 from mnist_models.cli import main
 from mnist_models.exceptions import ModelFormatError, ModelSecurityError
 

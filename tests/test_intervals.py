@@ -10,7 +10,7 @@ from sklearn.datasets import make_classification
 from sklearn.neighbors import KNeighborsClassifier
 
 from mnist_models import Evaluation, Fit, evaluate
-from mnist_models._intervals import corrected_error, t_interval, wilson_interval
+from mnist_models._results.intervals import corrected_error, t_interval, wilson_interval
 
 
 @pytest.mark.parametrize(

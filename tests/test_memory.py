@@ -8,7 +8,7 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV
 
-from mnist_models._memory import peak_memory, pickled_bytes
+from mnist_models._running.memory import peak_memory, pickled_bytes
 
 from .misbehaving import numbered_rows
 

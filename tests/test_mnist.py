@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from mnist_models import fetch_mnist
-from mnist_models._idx import idx_header
-from mnist_models._mnist_pins import FILES
+from mnist_models._data.idx import idx_header
+from mnist_models._data.mnist_pins import FILES
 from mnist_models.exceptions import DatasetFormatError, DatasetUnavailableError
 
 

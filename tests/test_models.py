@@ -17,7 +17,7 @@ from mnist_models import (
     save_model,
     search_space,
 )
-from mnist_models._counted_tree import CountedTree
+from mnist_models._forest.counted_tree import CountedTree
 from mnist_models.cli import main
 from mnist_models.preprocessing import RECIPES
 from tests.conftest import Split

@@ -12,7 +12,7 @@ import pytest
 from sklearn.base import clone
 
 from mnist_models import SequentialClassifier, make_preprocessor
-from mnist_models._network_input import stratified_holdout
+from mnist_models._network.input import stratified_holdout
 
 from .conftest import Split
 

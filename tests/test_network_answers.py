@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mnist_models import SequentialClassifier, load_sample_digits
-from mnist_models import _keras_answers as answers
+from mnist_models._keras import answers
 
 from .conftest import Split
 

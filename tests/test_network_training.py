@@ -10,16 +10,16 @@ import pytest
 from numpy.typing import NDArray
 
 from mnist_models import SequentialClassifier
-from mnist_models import _keras_training as training
-from mnist_models._batches import (
+from mnist_models._keras import training
+from mnist_models._keras.networks import Conv, Dense
+from mnist_models._keras.waking import seeded
+from mnist_models._network.batches import (
     TrainingRows,
     ahead,
     batches_at_once,
     gathered,
     learning_rates,
 )
-from mnist_models._keras import seeded
-from mnist_models._keras_networks import Conv, Dense
 
 from .conftest import Split
 
@@ -38,7 +38,7 @@ def _weights(model: Any) -> NDArray[Any]:
 
 
 def _trainer(network: Any, fused: bool, batch_size: int = 16, average: float = 0.0) -> Any:
-    from mnist_models._keras_epochs import Trainer
+    from mnist_models._keras.epochs import Trainer
 
     with seeded(0):
         trainer = Trainer(network.build(), batch_size, average, fused)
@@ -235,8 +235,9 @@ def test_200_fits_grow_the_process_by_less_than_50_mb() -> None:
     code = """
 import psutil
 import numpy as np
-from mnist_models import SequentialClassifier, _keras_training, load_sample_digits
-_keras_training._WORTH_FUSING = 0
+from mnist_models import SequentialClassifier, load_sample_digits
+from mnist_models._keras import training
+training._WORTH_FUSING = 0
 digits = load_sample_digits()
 X, y = digits.data / np.float32(255), digits.target
 def build(n_features, n_classes):

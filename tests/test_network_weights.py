@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.utils import compute_sample_weight
 
 from mnist_models import SequentialClassifier
-from mnist_models._network_input import stratified_holdout
+from mnist_models._network.input import stratified_holdout
 
 SMALL: dict[str, Any] = {"hidden_units": (16,), "epochs": 4, "batch_size": 32}
 

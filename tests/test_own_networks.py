@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mnist_models import SequentialClassifier
-from mnist_models._keras import load_keras
-from mnist_models._keras_networks import Kept, Own, make_of
+from mnist_models._keras.networks import Kept, Own, make_of
+from mnist_models._keras.waking import load_keras
 
 from .conftest import Split
 

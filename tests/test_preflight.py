@@ -47,10 +47,10 @@ from mnist_models import (
     make_model,
     make_preprocessor,
 )
-from mnist_models._evaluation_input import check_data, make_folds
-from mnist_models._preflight import checks
-from mnist_models._preflight_folds import few_rows, unstratified
-from mnist_models._preflight_seeds import unseeded
+from mnist_models._preflight.check import checks
+from mnist_models._preflight.folds import few_rows, unstratified
+from mnist_models._preflight.seeds import unseeded
+from mnist_models._running.input import check_data, make_folds
 from mnist_models.exceptions import PreflightWarning
 
 from .conftest import Split, quick_model

@@ -21,7 +21,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from mnist_models import evaluate, make_model
-from mnist_models._provenance import (
+from mnist_models._running.provenance import (
     described,
     parameters_of,
     parameters_that_decide,
@@ -126,7 +126,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import StratifiedKFold
 from mnist_models import make_model
-from mnist_models._provenance import described
+from mnist_models._running.provenance import described
 
 class Colour(enum.Enum):
     RED = "red"

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mnist_models._container import pack, unpack
-from mnist_models._findings import Fit
-from mnist_models._fitting import Data, Outcome, Task
-from mnist_models._record import decode, encode
+from mnist_models._results.findings import Fit
+from mnist_models._running.fitting import Data, Outcome, Task
+from mnist_models._running.record import decode, encode
 
 _Y = np.tile([3, 5, 9], 10)
 _DATA = Data(np.zeros((30, 2)), _Y, None)

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from sklearn.naive_bayes import GaussianNB
 
-from mnist_models import Step, _schedule, evaluate
-from mnist_models._errand import leave_word
-from mnist_models._findings import Fit
-from mnist_models._fitting import Outcome, Task
-from mnist_models._schedule import Hearing, Lost, Schedule
+from mnist_models import Step, evaluate
+from mnist_models._results.findings import Fit
+from mnist_models._running import schedule
+from mnist_models._running.errand import leave_word
+from mnist_models._running.fitting import Outcome, Task
+from mnist_models._running.schedule import Hearing, Lost, Schedule
 from mnist_models.exceptions import WorkerLostError
 
 from .misbehaving import Misbehaving, numbered_rows
@@ -126,7 +127,7 @@ def hanging() -> Iterator[Hanging]:
 def test_what_waits_behind_one_that_hangs_is_lost_too(
     hanging: Hanging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_schedule, "_SECONDS_TO_BEGIN", 0.1)
+    monkeypatch.setattr(schedule, "_SECONDS_TO_BEGIN", 0.1)
     pool = ThreadPoolExecutor(1)
     with pytest.raises(WorkerLostError) as caught:
         evaluate(hanging, *numbered_rows(), cv=3, timeout=0.3, executor=pool)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from mnist_models._shipment import Shipment, scratch_folder, unpack
+from mnist_models._running.shipment import Shipment, scratch_folder, unpack
 
 _KILLED = """
 import os, signal
-from mnist_models._shipment import scratch_folder
+from mnist_models._running.shipment import scratch_folder
 with scratch_folder() as folder:
     (folder / "rows").write_bytes(b"many")
     print(folder, flush=True)

@@ -13,8 +13,8 @@ from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold, cr
 from sklearn.svm import SVC
 
 from mnist_models import Comparison, Evaluation, Fit
-from mnist_models._report.verdicts import verdict
-from mnist_models._significance import (
+from mnist_models._report.verdicts import listed, verdict
+from mnist_models._results.paired_tests import (
     corrected_t_test,
     holm,
     mcnemar_test,
@@ -306,3 +306,12 @@ def test_one_model_has_nothing_to_be_tested_against() -> None:
     comparison = Comparison({"alone": _evaluation((0.9, 0.8))})
     assert list(comparison.significance()) == []
     assert comparison.significance().verdicts == {}
+
+
+@pytest.mark.parametrize("width", range(1, 78))
+def test_no_line_ends_inside_a_figure(width: int) -> None:
+    sentence = f"{'x' * width} 95 % interval 0.1 to 0.2 (Holm-corrected p = 0.0029)"
+    lines = listed({"folds": [sentence]}).splitlines()
+    assert all(len(line) <= 79 for line in lines)
+    assert not [line for line in lines if line.endswith((" p", "(p", "=", "95"))]
+    assert " ".join(" ".join(lines[1:]).split()) == f"- {sentence}"

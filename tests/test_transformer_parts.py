@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import PolynomialFeatures
 
 from mnist_models import HogFeatures
-from mnist_models._part_checks import MOST_NUMBERS
-from mnist_models._transformer_parts import decode_hog, decode_products
+from mnist_models._model_files.checks import MOST_NUMBERS
+from mnist_models._model_files.transformers import decode_hog, decode_products
 from mnist_models.exceptions import ModelFormatError
 
 

@@ -30,7 +30,7 @@ def build(n_features: int = 4, n_classes: int = 3) -> Any:
 
 @pytest.fixture(scope="module")
 def scikeras_classifier() -> Any:
-    from mnist_models._keras import load_keras
+    from mnist_models._keras.waking import load_keras
 
     load_keras()
     from scikeras.wrappers import KerasClassifier

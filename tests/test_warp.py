@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from mnist_models import load_sample_digits
-from mnist_models._warp import Warp, _splines
+from mnist_models._network.warp import Warp, _splines
 
 SHAPES = [(28, 28), (9, 14), (2, 2)]
 
@@ -28,7 +28,7 @@ def test_nothing_asked_is_nothing_done(shape: Any, dtype: Any, rng: np.random.Ge
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_values_are_read_where_moves_and_bends_say(shape: Any, rng: np.random.Generator) -> None:
-    from mnist_models._warp_kernels import warp_images
+    from mnist_models._network.warp_kernels import warp_images
 
     height, width = shape
     images = _images(shape, rng).reshape(-1, *shape).astype(np.float32)

@@ -1,12 +1,15 @@
 """What a test found, in plain words. Two models are never called equal: a test cannot show that."""
 
 import math
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 
 from mnist_models._report.text import legible
 
 WIDTH = 79
+# spaces that no line ends at: those of "p = 0.003" and "95 %"
+_INSIDE_A_FIGURE = re.compile(r"(?<=\bp) (?=[=<])|(?<=[=<]) (?=\d)|(?<=\d) (?=%)")
 
 # what the two tests are about
 _HEADINGS = {
@@ -98,13 +101,18 @@ def headed(verdicts: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
 
 def listed(verdicts: Mapping[str, Sequence[str]]) -> str:
     """The same for a terminal of 80 columns, each sentence on lines of its own."""
-    fill = textwrap.TextWrapper(
-        WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False
-    ).fill
     return "\n\n".join(
-        "\n".join([f"{heading}:", *(fill(legible(each)) for each in sentences)])
+        "\n".join([f"{heading}:", *(_filled(legible(each)) for each in sentences)])
         for heading, sentences in headed(verdicts).items()
     )
+
+
+def _filled(sentence: str) -> str:
+    together = _INSIDE_A_FIGURE.sub("\0", sentence)  # which no legible text has
+    lines = textwrap.fill(
+        together, WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False
+    )
+    return lines.replace("\0", " ")
 
 
 def _decimals(interval: tuple[float, float] | None, in_points: bool) -> int:

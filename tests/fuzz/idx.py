@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from mnist_models._idx import idx_header, parse_idx
+from mnist_models._data.idx import idx_header, parse_idx
 from mnist_models.exceptions import DatasetFormatError
 from tests.fuzz.bounded import bounded_memory
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from mnist_models import load_sample_digits, make_model, save_model
-from mnist_models._model_files import _FORMAT
+from mnist_models._model_files.manifest import _FORMAT
 
 _SMALL: dict[str, dict[str, Any]] = {
     "logistic-report": {},

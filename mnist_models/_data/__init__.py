@@ -1,0 +1,1 @@
+"""Where digits come from: files, downloads, the cache, all checked."""

@@ -1,0 +1,1 @@
+"""Rows of pixels as images, and the compiled loops over them."""

@@ -1,0 +1,1 @@
+"""All that touches keras and tensorflow, and only inside functions."""

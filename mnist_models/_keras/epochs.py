@@ -1,0 +1,177 @@
+"""A network and its optimizer, trained many batches at a time in one compiled function.
+
+Keras's own ``fit`` comes back to Python for every batch. Here the loop over the batches is part of
+what TensorFlow compiles, forward pass, gradients and Adam's steps together.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_models._network.batches import Batches
+
+# What a batch adds up: entropy, penalty, rows, hits and weight.
+_N_SUMS = 5
+
+
+class Trainer:
+    """Trains a network, and measures it, some batches at a time.
+
+    Parameters
+    ----------
+    net : keras.Model
+        Built, and answering with probabilities. It is compiled, for callbacks that ask for its
+        optimizer.
+    batch_size : int
+        Rows to a batch.
+    average : float
+        How much of its old value a running average of the weights keeps at each step, in [0, 1);
+        between epochs the network has the averaged weights. At 0 there is none.
+    fused : bool
+        Whether TensorFlow's XLA compiles the loop into native code.
+    """
+
+    def __init__(self, net: Any, batch_size: int, average: float, fused: bool) -> None:
+        import tensorflow as tf
+
+        self.net = net
+        self._batch_size = batch_size
+        self._average = average
+        compile_as_usual(net, scaled=False)
+        net.optimizer.build(net.trainable_variables)
+        self._penalty = tf.Variable(1.0, trainable=False)
+        self._n_steps = tf.Variable(0.0, trainable=False)
+        self._averaged = [w for w in net.weights if average and "float" in str(w.dtype)]
+        self._averages = [tf.Variable(w) for w in self._averaged]
+        how = {"autograph": False, "jit_compile": fused}
+        self._train = tf.function(lambda *batches: self._run(self._learn, *batches), **how)
+        self._measure = tf.function(lambda *batches: self._run(self._look, *batches), **how)
+
+    def start(self, learning_rate: float, penalty: float = 1.0) -> None:
+        """Begin anew from the network's weights; ``penalty`` multiplies that of its layers."""
+        optimizer = self.net.optimizer
+        for variable in optimizer.variables:
+            variable.assign(np.zeros(variable.shape))
+        optimizer.learning_rate = learning_rate
+        self.net.stop_training = False
+        self._penalty.assign(penalty)
+        self._n_steps.assign(0.0)
+        for average, weight in zip(self._averages, self._averaged, strict=True):
+            average.assign(weight.value)
+
+    def train(
+        self, epoch: Iterable[Batches], after: Callable[[int, dict[str, float]], None]
+    ) -> dict[str, float]:
+        """One epoch, and what its batches came to.
+
+        ``after`` hears how many batches are done, and what they came to so far.
+        """
+        sums, done = np.zeros(_N_SUMS), 0
+        self._exchange()
+        for batches in epoch:
+            sums += self._train(*_tensors(batches)).numpy()
+            done += batches.n_batches
+            after(done, _logs(sums))
+            if self.net.stop_training:
+                break
+        self._exchange()
+        return _logs(sums)
+
+    def measure(self, epoch: Iterable[Batches]) -> dict[str, float]:
+        """What the network makes of some rows as it is."""
+        sums = np.zeros(_N_SUMS)
+        for batches in epoch:
+            sums += self._measure(*_tensors(batches)).numpy()
+        return _logs(sums)
+
+    def _exchange(self) -> None:
+        """Give the network its own weights for their averages, or the other way round."""
+        for average, weight in zip(self._averages, self._averaged, strict=True):
+            kept = weight.numpy().copy()
+            weight.assign(average)
+            average.assign(kept)
+
+    # -- compiled ----------------------------------------------------------------------------------
+
+    def _run(self, step: Callable[..., Any], X: Any, codes: Any, weight: Any, *rest: Any) -> Any:
+        """Take a step for every batch, and add up what each says."""
+        import tensorflow as tf
+
+        sizes, rates, n_batches = rest
+
+        def one(i: Any, sums: Any) -> tuple[Any, Any]:
+            first, n = i * self._batch_size, self._batch_size
+            values = tf.cast(tf.slice(X, [first, 0], [n, X.shape[1]]), tf.float32)
+            labels, weights = (tf.slice(each, [first], [n]) for each in (codes, weight))
+            return i + 1, sums + step(values, labels, weights, sizes[i], rates[i])
+
+        start = (tf.constant(0), tf.zeros(_N_SUMS))
+        return tf.while_loop(lambda i, _: i < n_batches, one, start, parallel_iterations=1)[1]
+
+    def _learn(self, X: Any, codes: Any, weight: Any, size: Any, rate: Any) -> Any:
+        """One step of Adam."""
+        import tensorflow as tf
+
+        variables = self.net.trainable_variables
+        self.net.optimizer.learning_rate.assign(rate)
+        with tf.GradientTape() as tape:
+            loss, sums = self._assess(X, codes, weight, size, training=True)
+        self.net.optimizer.apply(tape.gradient(loss, variables), variables)
+        if self._averages:
+            self._n_steps.assign_add(1.0)
+            # the first steps are averaged over few: nothing remains of where they began
+            kept = tf.minimum(self._average, self._n_steps / (self._n_steps + 9.0))
+            for average, each in zip(self._averages, self._averaged, strict=True):
+                average.assign(average + tf.cast(1.0 - kept, average.dtype) * (each - average))
+        return sums
+
+    def _look(self, X: Any, codes: Any, weight: Any, size: Any, rate: Any) -> Any:
+        """No step at all."""
+        return self._assess(X, codes, weight, size, training=False)[1]
+
+    def _assess(self, X: Any, codes: Any, weight: Any, size: Any, training: bool) -> Any:
+        """The loss of a batch, and the sums that it adds to those of its epoch."""
+        import keras
+        import tensorflow as tf
+
+        answers = tf.cast(self.net(X, training=training), tf.float32)
+        entropies = weight * keras.losses.sparse_categorical_crossentropy(codes, answers)
+        entropy = tf.reduce_sum(entropies)
+        penalties = [tf.cast(each, tf.float32) for each in self.net.losses]
+        penalty = self._penalty * tf.add_n([tf.zeros(()), *penalties])
+        hits = tf.cast(tf.argmax(answers, axis=1, output_type=tf.int32) == codes, tf.float32)
+        sums = [entropy, penalty * size, size, tf.reduce_sum(weight * hits), tf.reduce_sum(weight)]
+        return entropy / size + penalty, tf.stack(sums)
+
+
+def compile_as_usual(net: Any, learning_rate: float = 1e-3, scaled: bool = True) -> None:
+    """Compile a network for the training that all of them get; ``scaled`` if in half precision."""
+    import keras
+
+    net.compile(
+        optimizer=keras.optimizers.Adam(learning_rate),
+        loss="sparse_categorical_crossentropy",
+        weighted_metrics=[
+            keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy"),
+            "accuracy",
+        ],
+        auto_scale_loss=scaled,
+    )
+
+
+def _tensors(batches: Batches) -> Batches:
+    """With tensors for numbers too, for each of which a function would be compiled anew."""
+    import tensorflow as tf
+
+    return Batches(*(tf.convert_to_tensor(each) for each in batches))
+
+
+def _logs(sums: NDArray[np.float64]) -> dict[str, float]:
+    entropy, penalty, n_rows, hits, weight = sums.tolist()
+    return {
+        "loss": (entropy + penalty) / n_rows,
+        "cross_entropy": entropy / weight if weight else 0.0,
+        "accuracy": hits / weight if weight else 0.0,
+    }

@@ -1,0 +1,1 @@
+"""Models as plain data, and back, with everything checked."""

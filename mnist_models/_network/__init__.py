@@ -1,0 +1,1 @@
+"""What a network trains on: rows checked, in batches, bent at random."""

@@ -1,0 +1,1 @@
+"""Warnings of what would mislead, before the first fit."""

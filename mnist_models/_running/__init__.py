@@ -1,0 +1,1 @@
+"""Many fits made: anywhere, at once, with what is finished kept."""

@@ -1,0 +1,136 @@
+"""What evaluate is given: checked, and the folds made."""
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import is_classifier
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import BaseCrossValidator, StratifiedKFold, check_cv
+from sklearn.utils import column_or_1d, indexable
+from sklearn.utils.multiclass import check_classification_targets
+
+from mnist_models._rows import refuse_mask
+from mnist_models._running.engine import Asked
+from mnist_models._running.fitting import Data, Labels, Rows, Scoring
+
+Folds: TypeAlias = list[tuple[Rows, Rows]]
+CV: TypeAlias = "int | BaseCrossValidator | Iterable[tuple[ArrayLike, ArrayLike]]"
+
+
+def check_data(
+    X: Any,
+    y: ArrayLike,
+    test: tuple[Any, ArrayLike] | None,
+    params: Mapping[str, ArrayLike] | None = None,
+) -> Data:
+    """The rows, as many as labels; those of the test set as wide as the others."""
+    X, labels = _check_rows(X, y)
+    tested = None if test is None else _check_test(test, X)
+    return Data(X, labels, tested, _check_params({} if params is None else params, len(labels)))
+
+
+def check_models(models: Mapping[str, Any], scoring: Scoring) -> None:
+    """Raise unless they are classifiers that can be scored so."""
+    if not isinstance(models, Mapping) or not models:
+        raise ValueError(f"models must map names to classifiers, at least one. Got {models!r}.")
+    if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
+        raise ValueError(f"scoring must be one scorer: a str or callable. Got {scoring!r} instead.")
+    for name, model in models.items():
+        if not isinstance(name, str):
+            raise TypeError(f"models must be named by strings. Got {name!r} instead.")
+        if not is_classifier(model):
+            raise TypeError(
+                f"{name!r} must be a scikit-learn classifier (is_classifier of it is False). "
+                f"Got {model!r} instead."
+            )
+        check_scoring(model, scoring=scoring)  # a misspelt one costs no fit
+
+
+def check_repeatable(cv: CV, random_state: Any) -> None:
+    """Raise if the folds would be others next time, so that no run can go on from a checkpoint."""
+    shuffled = isinstance(cv, int | np.integer) or getattr(cv, "shuffle", False)
+    if shuffled and getattr(cv, "random_state", random_state) is None:
+        raise ValueError(
+            "With checkpoint, the folds must be the same at every call. Got random_state=None, "
+            "which shuffles them anew. Pass random_state=0, or any int."
+        )
+
+
+def check_asked(n_jobs: Any, executor: Any, timeout: Any) -> Asked:
+    """Raise unless fits can be made so."""
+    if not (n_jobs is None or (isinstance(n_jobs, int | np.integer) and n_jobs != 0)):
+        raise ValueError(f"n_jobs must be None or an int other than 0. Got {n_jobs!r} instead.")
+    if not (executor is None or isinstance(executor, Executor)):
+        raise TypeError(
+            "executor must be a concurrent.futures.Executor (of a Dask client, "
+            f"client.get_executor()). Got {executor!r} instead."
+        )
+    if not (timeout is None or (isinstance(timeout, int | float) and timeout > 0)):
+        raise ValueError(f"timeout must be None or seconds above 0. Got {timeout!r} instead.")
+    return Asked(None if n_jobs is None else int(n_jobs), executor, timeout)
+
+
+def make_folds(data: Data, cv: CV, random_state: int | np.random.RandomState | None) -> Folds:
+    """Folds that test every row once; an int for ``cv`` makes them stratified and shuffled."""
+    if isinstance(cv, int | np.integer):
+        cv = StratifiedKFold(cv, shuffle=True, random_state=random_state)
+    with warnings.catch_warnings():  # _preflight tells of this, with a name and a remedy
+        warnings.filterwarnings("ignore", "The least populated class in y has only", UserWarning)
+        folds = [
+            (np.asarray(train), np.asarray(held_out))
+            for train, held_out in check_cv(cv, data.y, classifier=True).split(data.X, data.y)
+        ]
+    tested = np.sort(np.concatenate([[], *(held_out for _, held_out in folds)]))
+    n_rows = len(data.y)
+    if not np.array_equal(tested, np.arange(n_rows)):
+        raise ValueError(
+            "cv must test every row of X exactly once, so that the out-of-fold predictions are "
+            f"complete. Got folds that test {len(tested)} rows, {len(np.unique(tested))} of them "
+            f"different, for {n_rows} rows. Use an int, or KFold's kind of splitter."
+        )
+    return folds
+
+
+def _check_rows(X: Any, y: ArrayLike) -> tuple[Any, Labels]:
+    refuse_mask(X, "X")
+    refuse_mask(y, "y")
+    X, labels = indexable(X if hasattr(X, "shape") else np.asarray(X), column_or_1d(y))
+    check_classification_targets(labels)
+    return X, labels
+
+
+def _check_params(params: Mapping[str, ArrayLike], n_rows: int) -> dict[str, NDArray[Any]]:
+    if not isinstance(params, Mapping):
+        raise TypeError(
+            "params must map names, as fit has them, to arrays. "
+            f"Got {type(params).__name__} instead."
+        )
+    checked = {}
+    for name, values in params.items():
+        refuse_mask(values, name)
+        array = np.asarray(values)
+        if array.shape[:1] != (n_rows,):
+            raise ValueError(
+                f"params[{name!r}] must have a value for each of the {n_rows} rows of X. "
+                f"Got shape {array.shape} instead."
+            )
+        checked[str(name)] = array
+    return checked
+
+
+def _check_test(test: tuple[Any, ArrayLike], X: Any) -> tuple[Any, Labels]:
+    if not isinstance(test, Sequence) or len(test) != 2:
+        raise ValueError(
+            f"test must be a tuple (X_test, y_test). Got {type(test).__name__} instead."
+        )
+    X_test, y_test = _check_rows(*test)
+    if X_test.shape[1:] != X.shape[1:]:
+        raise ValueError(
+            f"X_test must have rows of shape {X.shape[1:]}, as X has. "
+            f"Got {X_test.shape[1:]} instead."
+        )
+    return X_test, y_test
