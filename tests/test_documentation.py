@@ -160,3 +160,9 @@ def test_the_files_it_links_to_are_there(name: str) -> None:
             if path.stem == "index":
                 path = path.with_name("GALLERY_HEADER.rst")
         assert path.is_file(), link
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_line_is_taken_for_a_comment(name: str) -> None:
+    """MyST leaves out a line that begins with a percent sign."""
+    assert not re.search(r"^%", PAGES[name].read_text(encoding="utf-8"), re.MULTILINE)
