@@ -94,7 +94,7 @@ class Comparison(Mapping[str, Evaluation]):
         return first
 
     def significance(self, level: float = 0.95) -> Significance:
-        """Test every pair of models: do they differ by more than chance, and by how much?
+        """Test every pair of models: whether they differ by more than chance, and by how much.
 
         Parameters
         ----------
@@ -128,6 +128,7 @@ class Comparison(Mapping[str, Evaluation]):
         Returns
         -------
         matplotlib.axes.Axes
+            What was drawn on.
         """
         from mnist_models._report.fold_scores import plot_fold_scores
 
@@ -149,6 +150,7 @@ class Comparison(Mapping[str, Evaluation]):
         Returns
         -------
         tuple of two matplotlib.axes.Axes
+            What was drawn on, the first model's first.
 
         Raises
         ------
@@ -190,6 +192,7 @@ class Comparison(Mapping[str, Evaluation]):
         Returns
         -------
         Comparison
+            Equal in every figure; probabilities to six places.
 
         Raises
         ------
@@ -210,6 +213,7 @@ class Comparison(Mapping[str, Evaluation]):
         Returns
         -------
         str
+            What :meth:`from_dict` takes, once ``json.loads`` has read it.
         """
         return json.dumps(self.to_dict(), allow_nan=False)
 
@@ -219,6 +223,7 @@ class Comparison(Mapping[str, Evaluation]):
         Returns
         -------
         pandas.DataFrame
+            A row for every fit of every model.
 
         Raises
         ------

@@ -97,6 +97,7 @@ def evaluate(
     Returns
     -------
     Evaluation
+        Scores, report, confusion matrix and misread rows, all of the same fits.
 
     Raises
     ------
@@ -178,10 +179,33 @@ def compare(
     ----------
     models : dict of str to classifier
         The models and what to call them.
-    X, y, test, cv, scoring, params, random_state
-        As for :func:`evaluate`; the same for all models.
-    n_jobs, executor, timeout, checkpoint, progress, ignore
-        As for :func:`evaluate`.
+    X : array-like or DataFrame, shape (n_samples, n_features)
+        The training rows. These and all that follow are told of more fully with :func:`evaluate`,
+        and are the same for all models.
+    y : array-like, shape (n_samples,)
+        Their labels.
+    test : tuple (X_test, y_test), default=None
+        A test set, looked at once by each model.
+    cv : int, splitter or iterable, default=5
+        The folds; an int means that many stratified ones.
+    scoring : str, callable or None, default="accuracy"
+        A scikit-learn scorer; None is each model's own ``score``.
+    params : dict of str to array-like, shape (n_samples, ...), default=None
+        What ``fit`` is given besides, with a value for each row.
+    random_state : int, RandomState instance or None, default=0
+        Shuffles the folds.
+    n_jobs : int, default=None
+        Fits at a time; None is 1, -1 as many as there are cores.
+    executor : concurrent.futures.Executor, default=None
+        What makes the fits, in place of worker processes.
+    timeout : float, default=None
+        Seconds that a fit may take.
+    checkpoint : str or path-like, default=None
+        A folder where every finished fit is kept.
+    progress : bool or callable, default=None
+        Whether to show how far it is, or what to call with each :class:`mnist_models.Step`.
+    ignore : sequence of str, default=()
+        Names of warnings to leave out.
 
     Returns
     -------

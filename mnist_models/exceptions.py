@@ -75,7 +75,7 @@ class PreflightWarning(UserWarning):
     """Something about models, data or folds would mislead: said before the first fit.
 
     The message begins with the name of the finding, as in ``[duplicate-rows]``. By that name it is
-    silenced: with ``ignore=`` of :func:`mnist_models.evaluate`, or by a filter of :mod:`warnings`.
+    silenced: with ``ignore=`` of :func:`mnist_models.evaluate`, or by a filter of ``warnings``.
     """
 
 

@@ -21,7 +21,7 @@ _FEW_ROWS = 500
 
 
 class RandomForestClassifier(ensemble.RandomForestClassifier):
-    """scikit-learn's random forest, the same trees, grown several times faster from images.
+    """Random forest: scikit-learn's, the same trees, grown several times faster from images.
 
     Parameters, attributes and methods are those of ``sklearn.ensemble.RandomForestClassifier``.
     Where every column of X has at most 256 different values (8-bit pixels; the same standardized),
@@ -36,6 +36,70 @@ class RandomForestClassifier(ensemble.RandomForestClassifier):
     that is interrupted leaves the forest as it was.
 
     The compiled code is kept on disk (``NUMBA_CACHE_DIR``): only the very first fit compiles.
+
+    Parameters
+    ----------
+    n_estimators : int, default=100
+        Trees.
+    criterion : {"gini", "entropy", "log_loss"}, default="gini"
+        What a split is to lessen: Gini impurity, or entropy (both other names).
+    max_depth : int or None, default=None
+        The most splits between a tree's root and a leaf; None is no limit.
+    min_samples_split : int or float, default=2
+        The fewest rows that a node is split with; a float is a share of all.
+    min_samples_leaf : int or float, default=1
+        The fewest rows that a split may leave on either side; a float is a share of all.
+    min_weight_fraction_leaf : float, default=0.0
+        The same as a share of all rows' weight, from 0 to 0.5.
+    max_features : {"sqrt", "log2"}, int, float or None, default="sqrt"
+        Features that each split chooses from: of n the root or the logarithm, so many, a share, or
+        all.
+    max_leaf_nodes : int or None, default=None
+        The most leaves of a tree; None is no limit.
+    min_impurity_decrease : float, default=0.0
+        The least that a split must lessen impurity by, weighted by the node's share of the rows.
+    bootstrap : bool, default=True
+        Whether each tree gets rows drawn with replacement, or all.
+    oob_score : bool or callable, default=False
+        Whether to score the forest by the rows that trees were not given; a callable is another
+        score than accuracy, of true and predicted labels.
+    n_jobs : int, default=None
+        Threads that grow trees, and answer for many rows; None is 1, -1 one for each core.
+    random_state : int, RandomState instance or None, default=None
+        Decides rows and features. The same int gives the same trees.
+    verbose : int, default=0
+        Above 0: joblib prints how far it is.
+    warm_start : bool, default=False
+        Keep the trees of the last fit, and grow those that are missing of ``n_estimators``.
+    class_weight : dict, list of dict, "balanced", "balanced_subsample" or None, default=None
+        What rows of each class count, times their ``sample_weight``; ``"balanced"``: every class as
+        much as any other, in the whole or in each tree's rows.
+    ccp_alpha : float, default=0.0
+        Prune a tree where that costs less impurity than this for each leaf.
+    max_samples : int, float or None, default=None
+        Rows drawn for each tree, as a number or as a share; None: as many as there are.
+    monotonic_cst : array-like of int, shape (n_features,), default=None
+        Whether a feature may only raise (1) or lower (-1) the probability of the second class.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (n_classes,)
+        The labels, sorted; a list of such arrays for several outputs. ``n_classes_`` counts them.
+    estimators_ : list of sklearn.tree.DecisionTreeClassifier
+        The trees.
+    feature_importances_ : ndarray of float64, shape (n_features,)
+        How much of the impurity the splits on each feature have lessened, as shares.
+    oob_score_ : float
+        With ``oob_score``: that score.
+    oob_decision_function_ : ndarray of float64, shape (n_samples, n_classes)
+        With ``oob_score``: class shares from the trees that were not given the row; NaN where
+        every tree was.
+    n_features_in_ : int
+        Number of features seen during ``fit``.
+    feature_names_in_ : ndarray of str, shape (n_features,)
+        Their names, where X had names.
+    n_outputs_ : int
+        Columns of y.
 
     References
     ----------
@@ -66,6 +130,7 @@ class RandomForestClassifier(ensemble.RandomForestClassifier):
         Returns
         -------
         self : RandomForestClassifier
+            The same object, fitted.
 
         Raises
         ------

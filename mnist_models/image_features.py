@@ -41,7 +41,7 @@ class Deskew(ImageTransformer):
     ----------
     n_features_in_ : int
         Number of pixels seen during ``fit``. Nothing else is learned: ``transform`` works unfitted.
-    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+    feature_names_in_ : ndarray of str, shape (n_features,)
         Their names, where X had names.
 
     References
@@ -76,7 +76,7 @@ class Deskew(ImageTransformer):
         Returns
         -------
         ndarray, shape (n_samples, n_features)
-            uint8, rounded, where X is uint8; otherwise float32.
+            Of uint8, rounded, where X is uint8; otherwise of float32.
 
         Raises
         ------
@@ -152,7 +152,7 @@ class HogFeatures(ImageTransformer):
     ----------
     n_features_in_ : int
         Number of pixels seen during ``fit``. Nothing else is learned: ``transform`` works unfitted.
-    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+    feature_names_in_ : ndarray of str, shape (n_features,)
         Their names, where X had names.
 
     Notes

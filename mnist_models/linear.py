@@ -25,7 +25,7 @@ _EXACT_IN_FLOAT32 = (np.float16, np.int8, np.uint8, np.int16, np.uint16, np.bool
 
 
 class LogisticRegression(linear_model.LogisticRegression):
-    """scikit-learn's ``LogisticRegression``, many times faster on dense data with many rows.
+    """Logistic regression: scikit-learn's, many times faster on dense data with many rows.
 
     Parameters, attributes, methods and the model itself are those of
     :class:`sklearn.linear_model.LogisticRegression`. With its default solver and penalty, dense X
@@ -44,11 +44,42 @@ class LogisticRegression(linear_model.LogisticRegression):
       whatever its memory order.
     - The same data give the same bits, whatever the number of threads. There are as many as BLAS
       has (``threadpoolctl`` sets that), each using BLAS on its own meanwhile.
-
     - Masked values, dates and text are refused, and so are rows whose scores overflow, for which
       scikit-learn answers NaN. A ``fit`` that is interrupted leaves the model as it was.
 
-    Parameters are documented with scikit-learn's class.
+    Parameters
+    ----------
+    penalty : {"l1", "l2", "elasticnet", None}, default="deprecated"
+        scikit-learn's older way to say ``l1_ratio`` and ``C``; do not set it.
+    C : float, default=1.0
+        Inverse strength of the penalty, above 0; ``np.inf`` is no penalty.
+    l1_ratio : float, default=0.0
+        Share of the penalty that is of the coefficients' absolute values, from 0 to 1; the rest is
+        of their squares. Other than 0 needs the solver ``"saga"`` (1 also ``"liblinear"``).
+    dual : bool, default=False
+        For the solver ``"liblinear"``: solve the dual problem.
+    tol : float, default=1e-4
+        When to stop, above 0: as told above.
+    fit_intercept : bool, default=True
+        Whether scores have a constant beside the coefficients. It is not penalised.
+    intercept_scaling : float, default=1
+        For the solver ``"liblinear"``: the value of the column that stands for the constant.
+    class_weight : dict of label to float, "balanced" or None, default=None
+        What rows of each class count, times their ``sample_weight``; ``"balanced"``: every class as
+        much as any other.
+    random_state : int, RandomState instance or None, default=None
+        For the solvers ``"liblinear"``, ``"sag"`` and ``"saga"``, which shuffle.
+    solver : {"lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"}, \
+default="lbfgs"
+        The algorithm; any but the default is scikit-learn's own.
+    max_iter : int, default=100
+        The most iterations. Standardized MNIST needs 88.
+    verbose : int, default=0
+        Above 0: print the iterations and the objective at the end.
+    warm_start : bool, default=False
+        Start from the coefficients of the last fit.
+    n_jobs : int, default=None
+        Without effect in scikit-learn from 1.8 on; do not set it.
 
     Attributes
     ----------
@@ -56,13 +87,13 @@ class LogisticRegression(linear_model.LogisticRegression):
         The labels, sorted.
     coef_ : ndarray of float32 or float64, shape (1, n_features) or (n_classes, n_features)
         The coefficients, one row for two classes; of the dtype that X was fitted in.
-    intercept_ : ndarray of coef_'s dtype, shape (1,) or (n_classes,)
+    intercept_ : ndarray of the same dtype, shape (1,) or (n_classes,)
         Zeros with ``fit_intercept=False``.
     n_iter_ : ndarray of int32, shape (1,)
         Iterations done.
     n_features_in_ : int
         Number of features seen during ``fit``.
-    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+    feature_names_in_ : ndarray of str, shape (n_features,)
         Their names, where X had names.
 
     Examples
@@ -90,6 +121,7 @@ class LogisticRegression(linear_model.LogisticRegression):
         Returns
         -------
         self : LogisticRegression
+            The same object, fitted.
 
         Raises
         ------

@@ -116,7 +116,7 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         Which entry of the history is that of the weights kept; the last, if none were held out.
     n_features_in_ : int
         Number of features seen during ``fit``.
-    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+    feature_names_in_ : ndarray of str, shape (n_features,)
         Their names, where X had names.
 
     See Also
@@ -232,6 +232,7 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         self : SequentialClassifier
+            The same object, fitted.
 
         Raises
         ------

@@ -76,7 +76,7 @@ class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         feature, which therefore becomes 0 and stays finite.
     n_features_in_ : int
         Number of features seen during ``fit``.
-    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+    feature_names_in_ : ndarray of str, shape (n_features,)
         Their names, where X had names.
 
     Examples
@@ -105,6 +105,7 @@ class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         self : Standardize
+            The same object, fitted.
 
         Raises
         ------
@@ -131,6 +132,7 @@ class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of float32, shape (n_samples, n_features)
+            In deviations from the mean, by columns.
 
         Raises
         ------

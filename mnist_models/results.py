@@ -116,6 +116,7 @@ class Evaluation(Pictured):
         Returns
         -------
         Evaluation
+            Equal in every figure; probabilities to six places.
 
         Raises
         ------
@@ -170,6 +171,7 @@ class Evaluation(Pictured):
         Returns
         -------
         str
+            What :meth:`from_dict` takes, once ``json.loads`` has read it.
         """
         return json.dumps(self.to_dict(), allow_nan=False)
 

@@ -192,6 +192,7 @@ class Significance:
         Returns
         -------
         dict of str to list of str
+            Under ``"folds"`` and, if there is a test set, ``"test"``.
         """
         on_test_set = "on the test set"
         if self.scoring != "accuracy":
@@ -249,6 +250,7 @@ def compare_pairs(evaluations: Mapping[str, Findings], level: float) -> Signific
     Returns
     -------
     Significance
+        Every pair, in the order of the names.
     """
     check_level(level)
     names = list(combinations(evaluations, 2))

@@ -1,6 +1,5 @@
 """Every kind of array: served, with the answer that its values have, or refused by name."""
 
-import re
 import tracemalloc
 from functools import cache
 from pathlib import Path
@@ -417,17 +416,3 @@ def test_a_class_that_a_fold_lacks_has_its_column_and_its_misses(name: str) -> N
     np.testing.assert_allclose(evaluation.probabilities.sum(axis=1), 1, atol=1e-6)
     assert evaluation.folds[2].score == 0
     assert evaluation.confusion_matrix[2, 2] == 0
-
-
-# -- as the documentation says ---------------------------------------------------------------------
-
-
-def test_the_page_on_input_runs() -> None:
-    page = Path(__file__).parents[1] / "docs" / "input.md"
-    blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 2
-    names: dict[str, Any] = {}
-    for block in blocks:
-        exec(block, names)
-    assert names["error"].startswith("X has 784 masked values")
-    assert names["weighted"]["logistic"].accuracy > 0.8

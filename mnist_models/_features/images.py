@@ -42,6 +42,7 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         self
+            The same object, fitted.
 
         Raises
         ------
@@ -58,13 +59,14 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        input_features : array-like of str, shape (n_features_in_,), default=None
+        input_features : array-like of str, shape (n_features,), default=None
             The names of the features that go in, which do not matter; checked, as everywhere in
             scikit-learn, against their number and those seen during ``fit``.
 
         Returns
         -------
         ndarray of str objects, shape (n_features_out,)
+            As ``pixel3_4`` or ``cell0_1_orientation7``, row by row.
 
         Raises
         ------

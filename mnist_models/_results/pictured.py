@@ -34,6 +34,7 @@ class Pictured(Findings):
         Returns
         -------
         matplotlib.axes.Axes
+            What was drawn on.
         """
         from mnist_models._report.matrices import plot_confusion_matrix
 
@@ -114,6 +115,7 @@ class Pictured(Findings):
         Returns
         -------
         matplotlib.axes.Axes
+            What was drawn on.
 
         Raises
         ------
@@ -154,6 +156,7 @@ class Pictured(Findings):
         Returns
         -------
         matplotlib.axes.Axes
+            What was drawn on.
 
         Raises
         ------
