@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from numpydoc import validate as validation
 
 import mnist_models
-
-validation = pytest.importorskip("numpydoc.validate", reason="needs the extra 'docs'")
 
 # What is not asked for, with the reason.
 EXCUSED = {
