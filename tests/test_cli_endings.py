@@ -52,7 +52,12 @@ def test_ctrl_c_at_any_moment_leaves_the_file_as_it_was(
     (tmp_path / "old").write_bytes(b"old")
     words = ("train", "forest", "--data", idx_folder, "--output", tmp_path / "old")
     monkeypatch.setattr(f"mnist_models.{where}", _interrupt)
-    assert run_command(capsys, *words) == (130, "", "mnist-models: interrupted\n")
+    # whoever starts tests in the background may have told them to ignore it
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert run_command(capsys, *words) == (130, "", "mnist-models: interrupted\n")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {"old": b"old"}
 
 
