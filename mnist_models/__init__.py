@@ -1,45 +1,79 @@
 """Three honest classifiers for handwritten digits, and one ``evaluate()`` to compare them."""
 
-from mnist_models._progress import Step
-from mnist_models._results.intervals import ConfidenceInterval
-from mnist_models.comparison import Comparison
-from mnist_models.datasets import ImageDataset, fetch_mnist, load_idx, load_sample_digits
-from mnist_models.evaluation import compare, evaluate
-from mnist_models.forest import RandomForestClassifier
-from mnist_models.image_features import Deskew, HogFeatures
-from mnist_models.linear import LogisticRegression
-from mnist_models.models import MODEL_NAMES, make_model, search_space
-from mnist_models.network import SequentialClassifier
-from mnist_models.persistence import load_model, save_model
-from mnist_models.preprocessing import make_preprocessor
-from mnist_models.results import Evaluation, Fit, Provenance
-from mnist_models.significance import Significance
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mnist_models._progress import Step as Step
+    from mnist_models._results.intervals import ConfidenceInterval as ConfidenceInterval
+    from mnist_models.comparison import Comparison as Comparison
+    from mnist_models.datasets import ImageDataset as ImageDataset
+    from mnist_models.datasets import fetch_mnist as fetch_mnist
+    from mnist_models.datasets import load_idx as load_idx
+    from mnist_models.datasets import load_sample_digits as load_sample_digits
+    from mnist_models.evaluation import compare as compare
+    from mnist_models.evaluation import evaluate as evaluate
+    from mnist_models.forest import RandomForestClassifier as RandomForestClassifier
+    from mnist_models.image_features import Deskew as Deskew
+    from mnist_models.image_features import HogFeatures as HogFeatures
+    from mnist_models.linear import LogisticRegression as LogisticRegression
+    from mnist_models.models import MODEL_NAMES as MODEL_NAMES
+    from mnist_models.models import make_model as make_model
+    from mnist_models.models import search_space as search_space
+    from mnist_models.network import SequentialClassifier as SequentialClassifier
+    from mnist_models.persistence import load_model as load_model
+    from mnist_models.persistence import save_model as save_model
+    from mnist_models.preprocessing import make_preprocessor as make_preprocessor
+    from mnist_models.results import Evaluation as Evaluation
+    from mnist_models.results import Fit as Fit
+    from mnist_models.results import Provenance as Provenance
+    from mnist_models.significance import Significance as Significance
 
 __version__ = "0.1.0.dev0"
 
-__all__ = [
-    "MODEL_NAMES",
-    "Comparison",
-    "ConfidenceInterval",
-    "Deskew",
-    "Evaluation",
-    "Fit",
-    "HogFeatures",
-    "ImageDataset",
-    "LogisticRegression",
-    "Provenance",
-    "RandomForestClassifier",
-    "SequentialClassifier",
-    "Significance",
-    "Step",
-    "compare",
-    "evaluate",
-    "fetch_mnist",
-    "load_idx",
-    "load_model",
-    "load_sample_digits",
-    "make_model",
-    "make_preprocessor",
-    "save_model",
-    "search_space",
-]
+# The same for Python, which imports a module when a name of it is first asked for: the libraries
+# below take a second to load, and the command line obeys Ctrl-C from its first moment.
+_HOMES = {
+    "MODEL_NAMES": "models",
+    "Comparison": "comparison",
+    "ConfidenceInterval": "_results.intervals",
+    "Deskew": "image_features",
+    "Evaluation": "results",
+    "Fit": "results",
+    "HogFeatures": "image_features",
+    "ImageDataset": "datasets",
+    "LogisticRegression": "linear",
+    "Provenance": "results",
+    "RandomForestClassifier": "forest",
+    "SequentialClassifier": "network",
+    "Significance": "significance",
+    "Step": "_progress",
+    "compare": "evaluation",
+    "evaluate": "evaluation",
+    "fetch_mnist": "datasets",
+    "load_idx": "datasets",
+    "load_model": "persistence",
+    "load_sample_digits": "datasets",
+    "make_model": "models",
+    "make_preprocessor": "preprocessing",
+    "save_model": "persistence",
+    "search_space": "models",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, or a public module."""
+    if name in _HOMES:
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value  # and is not asked for here again
+        return value
+    if not name.startswith("_") and find_spec(f"{__name__}.{name}"):
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

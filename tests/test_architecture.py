@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import importlib
 import inspect
 import subprocess
 import sys
@@ -127,8 +128,9 @@ ORDER = [
     "_model_files.estimators",
     "persistence",
     "reproduction",
-    "_commands",
     "_last_words",
+    "_commands",
+    "_options",
     "cli",
     "__main__",
 ]
@@ -224,9 +226,42 @@ def test_public_names_are_documented_with_an_example_that_runs(name: str) -> Non
             assert doctest.DocTestParser().get_examples(documentation)
 
 
-def test_all_lists_what_the_package_exports() -> None:
-    exported = {name for name, value in vars(mnist_models).items() if not inspect.ismodule(value)}
-    assert {name for name in exported if not name.startswith("_")} == set(mnist_models.__all__)
+def test_type_checkers_and_python_find_the_same_names_in_the_same_places() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    for_checkers = {
+        alias.asname: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname
+    }
+    assert sorted(for_checkers) == mnist_models.__all__
+    for name, home in for_checkers.items():
+        assert home is not None
+        assert getattr(mnist_models, name) is getattr(importlib.import_module(home), name)
+
+
+_AT_ONCE = """
+import sys
+before = set(sys.modules)
+import mnist_models, mnist_models.cli
+assert not {"numpy", "scipy", "sklearn"} & set(sys.modules)
+assert issubclass(mnist_models.exceptions.ModelFormatError, ValueError)  # a module is found too
+assert "mnist_models.datasets" not in sys.modules
+assert mnist_models.load_idx is mnist_models.datasets.load_idx
+assert {"load_idx", "__version__"} < set(dir(mnist_models))
+"""
+
+
+def test_the_package_itself_is_there_at_once() -> None:
+    subprocess.run([sys.executable, "-W", "error", "-c", _AT_ONCE], check=True, timeout=120)
+
+
+def test_a_name_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(AttributeError, match="'mnist_models' has no attribute 'evaluat'"):
+        mnist_models.evaluat  # noqa: B018
+    with pytest.raises(ImportError, match="cannot import name 'evaluat'"):
+        exec("from mnist_models import evaluat")
 
 
 _IMPORT = """
@@ -237,7 +272,7 @@ import sklearn.metrics  # which draws from Python's generator, and sets a variab
 seeds = random.getstate(), np.random.get_state()[1].tolist()
 environment = dict(os.environ)
 loaded_by_sklearn = set(sys.modules)
-import mnist_models
+from mnist_models import *
 heavy = {"tensorflow", "keras", "scikeras", "matplotlib", "pandas", "numba"}
 heavy |= {"PIL", "platformdirs", "requests"}
 assert not heavy & (set(sys.modules) - loaded_by_sklearn), heavy & set(sys.modules)

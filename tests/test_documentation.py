@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib
 import pytest
 
-from mnist_models.cli import _parser
+from mnist_models._options import _parser
 from tests.run_page import python_blocks
 
 ROOT = Path(__file__).parents[1]
