@@ -1,4 +1,4 @@
-"""The words of the command line: which commands there are, and what they take."""
+"""The parser of the command line: its commands and their options."""
 
 import argparse
 import contextlib
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from mnist_models import _commands
-from mnist_models._last_words import say
+from mnist_models._messages import print_message
 from mnist_models.models import MODEL_NAMES
 from mnist_models.preprocessing import RECIPES
 
@@ -17,25 +17,24 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        say(f"{message} (try {self.prog} --help)")
+        print_message(f"{message} (try {self.prog} --help)")
         self.exit(2)  # as argparse itself would
 
 
 def read_options(arguments: Sequence[str] | None, options: argparse.Namespace) -> None:
-    """Read the words of a command.
+    """Parse the command line.
 
     Parameters
     ----------
     arguments : sequence of str or None
-        What stands behind ``mnist-models``; None: what the shell gave.
+        The words after ``mnist-models``; None takes them from ``sys.argv``.
     options : argparse.Namespace
-        To be filled: ``run`` is the command, a function that takes these options.
+        Filled with the options; ``run`` is the function of the command, which takes them.
 
     Raises
     ------
     SystemExit
-        After a line on standard error that says what is wrong with them, or what was asked for by
-        ``--help``.
+        After ``--help``, or after a line on standard error that says what is wrong.
     """
     _parser().parse_args(arguments, options)
 

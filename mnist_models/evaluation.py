@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mnist_models._preflight.check import preflight
-from mnist_models._progress import Step, told
+from mnist_models._progress import Step, track_progress
 from mnist_models._running.assembly import assemble, identity_of, origins_of
 from mnist_models._running.checkpoint import open_checkpoint
 from mnist_models._running.fitting import Scoring, final_estimator
 from mnist_models._running.input import (
     CV,
-    check_asked,
     check_data,
     check_models,
     check_repeatable,
+    check_run_options,
     make_folds,
 )
 from mnist_models._running.run import make_all, make_tasks
@@ -231,7 +231,7 @@ def compare(
     ...
     """
     check_models(models, scoring)
-    asked = check_asked(n_jobs, executor, timeout)
+    options = check_run_options(n_jobs, executor, timeout)
     if checkpoint is not None:
         check_repeatable(cv, random_state)
     data = check_data(X, y, test, params)
@@ -240,13 +240,13 @@ def compare(
     tasks = make_tasks(models, folds, test is not None, scoring)
     score_name = scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
     origins = origins_of(models, data, folds, random_state)
-    folder = (
+    opened = (
         nullcontext()
         if checkpoint is None
         else open_checkpoint(checkpoint, identity_of(models, scoring, origins))
     )
-    with folder as kept, told(progress, [task.name for task in tasks]) as tell:
-        outcomes, lost = make_all(tasks, data, asked, kept, tell)
+    with opened as kept, track_progress(progress, [task.name for task in tasks]) as notify:
+        outcomes, lost = make_all(tasks, data, options, kept, notify)
     evaluations = {}
     for name, origin in origins.items():
         mine = [outcomes.get(str(task)) for task in tasks if task.name == name]

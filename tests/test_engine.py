@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 
 from mnist_models import Comparison, Step, compare, evaluate
-from mnist_models._running.threads import share_of
+from mnist_models._running.threads import threads_per_worker
 from mnist_models.exceptions import WorkerLostError
 
 from .conftest import Split, quick_model
@@ -257,7 +257,7 @@ def test_workers_share_the_cores_and_map_the_rows() -> None:
     folds, test = _probe(n_jobs=2 * cores)  # more than there can be
     workers = {fold["process"][0] for fold in [*folds, test]}
     assert len(workers) <= cores
-    share = share_of(min(cores, 4))
+    share = threads_per_worker(min(cores, 4))
     assert test["mapped"] == [True]  # the one fit that reads all of X
     for found in [*folds, test]:
         assert found["process"] != [os.getpid()]

@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from mnist_models._linear.blas_threads import one_blas_thread
 from mnist_models._results.findings import Fit
 from mnist_models._running.memory import peak_memory, pickled_bytes
-from mnist_models._running.threads import hold_jobs
+from mnist_models._running.threads import limit_n_jobs
 
 Rows: TypeAlias = NDArray[np.intp]
 Labels: TypeAlias = NDArray[Any]
@@ -79,7 +79,7 @@ def fit_and_predict(task: Task, data: Data, n_threads: int | None = None) -> Out
     """
     fitted = clone(task.model)
     if n_threads is not None:
-        hold_jobs(fitted, n_threads)
+        limit_n_jobs(fitted, n_threads)
     with one_blas_thread():
         return _ask(fitted, task, *_divide(data, task.fold))
 

@@ -14,7 +14,7 @@ from sklearn.utils import column_or_1d, indexable
 from sklearn.utils.multiclass import check_classification_targets
 
 from mnist_models._rows import refuse_mask
-from mnist_models._running.engine import Asked
+from mnist_models._running.engine import RunOptions
 from mnist_models._running.fitting import Data, Labels, Rows, Scoring
 
 Folds: TypeAlias = list[tuple[Rows, Rows]]
@@ -60,8 +60,8 @@ def check_repeatable(cv: CV, random_state: Any) -> None:
         )
 
 
-def check_asked(n_jobs: Any, executor: Any, timeout: Any) -> Asked:
-    """Raise unless fits can be made so."""
+def check_run_options(n_jobs: Any, executor: Any, timeout: Any) -> RunOptions:
+    """The options, or an error where they are no such values."""
     if not (n_jobs is None or (isinstance(n_jobs, int | np.integer) and n_jobs != 0)):
         raise ValueError(f"n_jobs must be None or an int other than 0. Got {n_jobs!r} instead.")
     if not (executor is None or isinstance(executor, Executor)):
@@ -71,7 +71,7 @@ def check_asked(n_jobs: Any, executor: Any, timeout: Any) -> Asked:
         )
     if not (timeout is None or (isinstance(timeout, int | float) and timeout > 0)):
         raise ValueError(f"timeout must be None or seconds above 0. Got {timeout!r} instead.")
-    return Asked(None if n_jobs is None else int(n_jobs), executor, timeout)
+    return RunOptions(None if n_jobs is None else int(n_jobs), executor, timeout)
 
 
 def make_folds(data: Data, cv: CV, random_state: int | np.random.RandomState | None) -> Folds:
