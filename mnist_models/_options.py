@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_commands.run_evaluate)
 
     command = commands.add_parser("reproduce", help="hold the models against the report's figures")
-    command.add_argument("--seed", type=_count, default=0, help="seed (default: 0)")
+    command.add_argument("--seed", type=_seed, default=0, help="seed (default: 0)")
     _add_output_options(command)
     command.set_defaults(run=_commands.run_reproduce)
 
@@ -133,7 +133,7 @@ def _add_data_options(command: argparse.ArgumentParser) -> None:
         default="report",
         help="standardized pixels, or what reads digits best (default: report)",
     )
-    command.add_argument("--seed", type=_count, default=0, help="seed (default: 0)")
+    command.add_argument("--seed", type=_seed, default=0, help="seed (default: 0)")
 
 
 def _add_output_options(command: argparse.ArgumentParser) -> None:
@@ -146,35 +146,27 @@ def _add_output_options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _count(word: str) -> int:
-    """A whole number from 0 to the largest seed NumPy takes."""
-    if not (word.isascii() and word.isdigit() and len(word) <= 10 and int(word) < 2**32):
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number from 0 to 2**32 - 1, got {word!r}"
-        )
+def _whole_number(word: str, least: int, expected: str) -> int:
+    """A whole number below 2**32, which is also NumPy's limit for seeds."""
+    is_number = word.isascii() and word.isdigit() and len(word) <= 10
+    if not (is_number and least <= int(word) < 2**32):
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {word!r}")
     return int(word)
 
 
+def _seed(word: str) -> int:
+    return _whole_number(word, 0, "a whole number from 0 to 2**32 - 1")
+
+
 def _folds(word: str) -> int:
-    """A whole number from 2 up."""
-    folds = _count(word)
-    if folds < 2:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 2 up, got {word!r}")
-    return folds
+    return _whole_number(word, 2, "a whole number from 2 up")
 
 
 def _jobs(word: str) -> int:
-    """-1, or a number of processes."""
-    if word == "-1":
-        return -1
-    jobs = _count(word)
-    if jobs == 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, or -1, got {word!r}")
-    return jobs
+    return -1 if word == "-1" else _whole_number(word, 1, "a whole number from 1 up, or -1")
 
 
 def _seconds(word: str) -> float:
-    """A number above 0."""
     with contextlib.suppress(ValueError):
         if 0 < float(word) < math.inf:
             return float(word)

@@ -1,11 +1,11 @@
-"""Plain data for JSON, which knows finite numbers only: null stands for others, read as NaN."""
+"""Plain data for JSON, which has only finite numbers: null stands for others, read as NaN."""
 
 import math
 from typing import Any
 
 
 def plain_for_json(value: Any) -> Any:
-    """The same with named tuples as dicts, and None in place of what is not finite.
+    """Named tuples become dicts, tuples lists, and floats that are not finite None.
 
     Examples
     --------
@@ -22,7 +22,7 @@ def plain_for_json(value: Any) -> Any:
 
 
 def number(value: float | None) -> float:
-    """What stood there, as far as that is known.
+    """The inverse for one number: None becomes NaN.
 
     Examples
     --------

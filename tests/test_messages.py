@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from mnist_models._messages import error_message
+from mnist_models._messages import error_message, print_message
 
 
 @pytest.mark.parametrize(
