@@ -8,7 +8,7 @@ import tempfile
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +30,6 @@ from mnist_models.network import SequentialClassifier
 from mnist_models.persistence import load_model, save_model
 from mnist_models.preprocessing import Standardize
 from mnist_models.reproduction import reproduce
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 def run_compare(options: Namespace) -> int:
@@ -269,7 +266,7 @@ def _write_plots(comparison: Comparison, images: NDArray[Any], folder: Path | No
         _write_png(comparison.plot_cv_scores(), folder / "cv-scores.png")
 
 
-def _write_png(axes: "Axes", path: Path) -> None:
+def _write_png(axes: Any, path: Path) -> None:
     with atomic_writer(path) as file:
         axes.figure.savefig(file, format="png", dpi=150)
 

@@ -101,7 +101,7 @@ class Comparison(Mapping[str, Evaluation]):
         return first
 
     def significance(self, level: float = 0.95) -> Significance:
-        """Test every pair of models: do they differ by more than chance, and by how much?
+        """Test every pair of models: whether they differ by more than chance, and by how much.
 
         Parameters
         ----------

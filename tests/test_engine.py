@@ -202,6 +202,13 @@ def test_a_broken_executor_loses_its_fits(tmp_path: Path) -> None:
         evaluate(Misbehaving("die", tmp_path), X, y, cv=3, executor=executor, n_jobs=1)
 
 
+def test_numbers_of_numpy_will_do() -> None:
+    found = evaluate(
+        DummyClassifier(), *numbered_rows(), cv=2, n_jobs=np.int64(1), timeout=np.int64(60)
+    )
+    assert len(found.folds) == 2
+
+
 @pytest.mark.parametrize(
     ("bad", "error", "message"),
     [

@@ -1,6 +1,6 @@
 """Fitted estimators as plain data (numbers, strings, arrays), and back, checked.
 
-A part is one fitted estimator as data: ``settings`` for JSON, and ``arrays``. The part of a Pipeline
+A part is one fitted estimator as data: ``settings`` for JSON, and ``arrays``. That of a Pipeline
 contains those of its steps. A file names one of the kinds below, and nothing else is ever built.
 """
 

@@ -48,14 +48,14 @@ def class_missing(y: Labels, folds: Folds) -> str | None:
     Classes of one row are left out: they are always missing where they are tested.
     """
     _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
-    n_unlearnt = 0
+    hopeless = 0
     for train, held_out in folds:
         known = np.bincount(codes[train], minlength=len(counts)) > 0
-        n_unlearnt += int(np.sum(~known[codes[held_out]] & (counts[codes[held_out]] > 1)))
-    if not n_unlearnt:
+        hopeless += int(np.sum(~known[codes[held_out]] & (counts[codes[held_out]] > 1)))
+    if not hopeless:
         return None
     return (
-        f"{n_unlearnt} of {len(codes)} rows are tested in a fold that trains on none of their class, "
+        f"{hopeless} of {len(codes)} rows are tested in a fold that trains on none of their class, "
         "and can only be read wrong; sorted labels do that. Use an int for cv, or "
         "StratifiedKFold(shuffle=True)."
     )
@@ -74,17 +74,17 @@ def unstratified(y: Labels, folds: Folds) -> str | None:
     counts = np.array([np.bincount(codes[held], minlength=len(whole)) for _, held in folds])
     tested = counts.sum(axis=1).clip(min=1)[:, np.newaxis]
     shares, share = counts / tested, whole / len(codes)
-    deviations = np.abs(shares - share).sum(axis=1) / 2
+    apart = np.abs(shares - share).sum(axis=1) / 2
     # the mean deviation of a normal variable is √(2/π) of its standard deviation
     by_chance = np.sqrt(2 / np.pi * share * (1 - share) / tested).sum(axis=1) / 2
-    worst = int(np.argmax(deviations - by_chance))
-    if deviations[worst] - by_chance[worst] <= _MOST_DEVIATION:
+    worst = int(np.argmax(apart - by_chance))
+    if apart[worst] - by_chance[worst] <= _MOST_DEVIATION:
         return None
     filled = counts[counts.any(axis=1)]
     if chi2_contingency(filled, correction=False).pvalue >= _FALSE_ALARMS:
         return None
     return (
-        f"The classes' shares in fold {worst + 1} are not those of y: {100 * deviations[worst]:.0f}% "
+        f"The classes' shares in fold {worst + 1} are not those of y: {100 * apart[worst]:.0f}% "
         "of its rows would have to be of other classes, so its score is of another task. "
         "Use an int for cv, or StratifiedKFold(shuffle=True)."
     )
