@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from statistics import fmean
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 class Step(NamedTuple):
@@ -143,25 +146,7 @@ def _print_line(step: Step) -> None:
 @contextmanager
 def _display(total: int) -> Iterator[StepCallback]:
     """A line for the whole run, and one for every fit at work, with its epochs if it has any."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.table import Column
-
-    console = Console(stderr=True, force_terminal=True)
-    columns: list[Any] = [
-        # a model may be called "[red]"; a long name wraps, so that it leaves the numbers room
-        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=False)),
-        TextColumn("{task.fields[count]}"),
-    ]
-    if console.width >= _WIDE:
-        columns = [columns[0], BarColumn(bar_width=24), columns[1], TimeElapsedColumn()]
-    display = Progress(
-        *columns,
-        console=console,
-        transient=True,
-        redirect_stdout=_is_terminal(sys.stdout),  # a file gets what models print
-    )
-    with display:
+    with _make_display() as display:
         whole_run = display.add_task("fits", total=total, count=f"0 of {total}")
         lines: dict[tuple[str, str], Any] = {}
         retried = set[tuple[str, str]]()
@@ -185,6 +170,28 @@ def _display(total: int) -> Iterator[StepCallback]:
             )
 
         yield show
+
+
+def _make_display() -> "Progress":
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.table import Column
+
+    console = Console(stderr=True, force_terminal=True)
+    # a model may be called "[red]"; a long name wraps, so that it leaves the numbers room
+    name = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=False))
+    count = TextColumn("{task.fields[count]}")
+    is_wide = console.width >= _WIDE
+    return Progress(
+        *(
+            [name, BarColumn(bar_width=24), count, TimeElapsedColumn()]
+            if is_wide
+            else [name, count]
+        ),
+        console=console,
+        transient=True,
+        redirect_stdout=_is_terminal(sys.stdout),  # a file gets what models print
+    )
 
 
 def _clock(seconds: float) -> str:

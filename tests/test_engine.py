@@ -203,10 +203,8 @@ def test_a_broken_executor_loses_its_fits(tmp_path: Path) -> None:
 
 
 def test_numbers_of_numpy_will_do() -> None:
-    found = evaluate(
-        DummyClassifier(), *numbered_rows(), cv=2, n_jobs=np.int64(1), timeout=np.int64(60)
-    )
-    assert len(found.folds) == 2
+    options: Any = {"n_jobs": np.int64(1), "timeout": np.int64(60)}
+    assert len(evaluate(DummyClassifier(), *numbered_rows(), cv=2, **options).folds) == 2
 
 
 @pytest.mark.parametrize(

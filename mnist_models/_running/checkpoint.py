@@ -108,13 +108,7 @@ def _locked(folder: Path) -> Iterator[None]:
     """Lock the folder; the system releases the lock however the process ends."""
     from filelock import FileLock, Timeout
 
-    # a checkpoint may be without its lock: some versions of filelock delete it, as on Windows
-    ours = any((folder / name).is_file() for name in (_RUN, _LOCK))
-    if any(folder.iterdir()) and not ours:
-        raise ResumeMismatchError(
-            f"checkpoint must be a new or empty folder, or one of a run before. {folder} holds "
-            "other files. Name another folder."
-        )
+    _refuse_other_files(folder)
     lock = FileLock(folder / _LOCK)
     try:
         lock.acquire(timeout=0)
@@ -132,6 +126,16 @@ def _locked(folder: Path) -> Iterator[None]:
     finally:
         (folder / _HOLDER).unlink(missing_ok=True)
         lock.release()
+
+
+def _refuse_other_files(folder: Path) -> None:
+    # a checkpoint may be without its lock: some versions of filelock delete it, as on Windows
+    is_checkpoint = any((folder / name).is_file() for name in (_RUN, _LOCK))
+    if any(folder.iterdir()) and not is_checkpoint:
+        raise ResumeMismatchError(
+            f"checkpoint must be a new or empty folder, or one of a run before. {folder} holds "
+            "other files. Name another folder."
+        )
 
 
 # -- which run it is -------------------------------------------------------------------------------

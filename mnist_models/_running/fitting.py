@@ -107,8 +107,16 @@ def _measure(model: Any, task: Task, training: Training, X_test: Any, y_test: La
         model_bytes=pickled_bytes(model),
         peak_bytes=memory.rise,
     )
-    if not (task.reported and hasattr(model, "predict_proba")):
+    probabilities = _probabilities(model, task, X_test) if task.reported else None
+    if probabilities is None:
         return Outcome(fit, predictions)
+    return Outcome(fit, predictions, probabilities, np.asarray(model.classes_))
+
+
+def _probabilities(model: Any, task: Task, X_test: Any) -> NDArray[np.float32] | None:
+    """What ``predict_proba`` gives, if the model has it and all of it is finite."""
+    if not hasattr(model, "predict_proba"):
+        return None
     probabilities = np.asarray(model.predict_proba(X_test), dtype=np.float32)
     if not np.isfinite(probabilities).all():
         warnings.warn(
@@ -116,8 +124,8 @@ def _measure(model: Any, task: Task, training: Training, X_test: Any, y_test: La
             RuntimeWarning,
             stacklevel=2,
         )
-        return Outcome(fit, predictions)
-    return Outcome(fit, predictions, probabilities, np.asarray(model.classes_))
+        return None
+    return probabilities
 
 
 def final_estimator(model: Any) -> Any:
