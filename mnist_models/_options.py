@@ -58,14 +58,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluation_options(command)
     command.set_defaults(run=_commands.run_evaluate)
 
-    command = commands.add_parser("reproduce", help="hold the models against the report's figures")
+    command = commands.add_parser("reproduce", help="check the models against the report's figures")
     command.add_argument("--seed", type=_seed, default=0, help="seed (default: 0)")
     _add_output_options(command)
     command.set_defaults(run=_commands.run_reproduce)
 
     command = commands.add_parser("fetch", help="bring MNIST into the cache")
     command.add_argument(
-        "--data-home", type=Path, help="where to look first, and to put what is downloaded"
+        "--data-home", type=Path, help="where to look first, and where to put downloads"
     )
     command.set_defaults(run=_commands.run_fetch)
 
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print JSON, with probabilities")
     command.set_defaults(run=_commands.run_predict)
 
-    command = commands.add_parser("inspect", help="tell what a model file holds; build nothing")
+    command = commands.add_parser("inspect", help="describe a model file; the model is not built")
     command.add_argument("model", type=Path, help="a file that train or save_model wrote")
     command.set_defaults(run=_commands.run_inspect)
 
@@ -101,13 +101,13 @@ def _add_evaluation_options(command: argparse.ArgumentParser) -> None:
         "--timeout",
         type=_seconds,
         metavar="SECONDS",
-        help="give a fit up that takes longer, and go on with the others (default: none)",
+        help="give up fits that take longer, and go on with the others (default: none)",
     )
     command.add_argument(
         "--checkpoint",
         type=Path,
         metavar="FOLDER",
-        help="keep what is finished there; the same command, run again, goes on from it",
+        help="keep finished fits there; the same command, run again, goes on from them",
     )
     _add_data_options(command)
     _add_output_options(command)
@@ -115,7 +115,7 @@ def _add_evaluation_options(command: argparse.ArgumentParser) -> None:
         "--html",
         type=Path,
         metavar="FILE",
-        help="write one page there, with the digits of each cell",
+        help="write one page there, with the digits of each cell of the matrix",
     )
 
 
@@ -142,7 +142,7 @@ def _add_output_options(command: argparse.ArgumentParser) -> None:
         "--plots",
         type=Path,
         metavar="FOLDER",
-        help="write pictures there: matrices, errors, curves",
+        help="write plots there: matrices, errors, curves",
     )
 
 

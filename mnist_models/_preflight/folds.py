@@ -37,8 +37,8 @@ def few_rows(y: Labels, folds: Folds) -> str | None:
     most = int(counts.min())
     remedy = f"Use at most {most} folds" if most > 1 else "Leave these out"
     return (
-        f"{some(few)} in y: fewer rows than the {n_folds} folds, so some folds test none, and "
-        f"their scores are of another task. {remedy}, or get more rows."
+        f"{some(few)} in y: fewer rows than the {n_folds} folds, so the scores of some folds leave "
+        f"them out. {remedy}, or get more rows."
     )
 
 
@@ -56,7 +56,7 @@ def class_missing(y: Labels, folds: Folds) -> str | None:
         return None
     return (
         f"{hopeless} of {len(codes)} rows are tested in a fold that trains on none of their class, "
-        "and can only be read wrong; sorted labels do that. Use an int for cv, or "
+        "and can only be misclassified; sorted labels cause that. Use an int for cv, or "
         "StratifiedKFold(shuffle=True)."
     )
 
@@ -85,6 +85,6 @@ def unstratified(y: Labels, folds: Folds) -> str | None:
         return None
     return (
         f"The classes' shares in fold {worst + 1} are not those of y: {100 * apart[worst]:.0f}% "
-        "of its rows would have to be of other classes, so its score is of another task. "
+        "of its rows would have to be of other classes, so its score is not comparable. "
         "Use an int for cv, or StratifiedKFold(shuffle=True)."
     )

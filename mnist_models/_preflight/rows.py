@@ -43,8 +43,8 @@ def duplicate_rows(data: Data, folds: Folds) -> str | None:
     if not found or _repeats_by_chance(rows[0]):
         return None
     return (
-        f"{' '.join(found)} Reading these right is memory. Drop the copies (np.unique(X, axis=0, "
-        "return_index=True)), or keep them in one fold by GroupKFold."
+        f"{' '.join(found)} A model can classify these from memory. Drop the copies "
+        "(np.unique(X, axis=0, return_index=True)), or keep them in one fold by GroupKFold."
     )
 
 
@@ -100,7 +100,7 @@ def _repeats_by_chance(rows: NDArray[Any]) -> bool:
 
 
 def scaled_outside(data: Data) -> str | None:
-    """Rows that were standardized before they were divided, in most columns or in all."""
+    """Rows that were standardized before the split, in most columns or in all."""
     parts = _parts(data)
     for name, scaled in (("X", parts[:1]), ("X and the test set together", parts)):
         n_scaled, n_varied = _standardized(scaled)
@@ -108,8 +108,8 @@ def scaled_outside(data: Data) -> str | None:
             columns = "All" if n_scaled == n_varied else f"{n_scaled} of {n_varied}"
             return (
                 f"{columns} columns of {name} have mean 0 and standard deviation 1, so they were "
-                "scaled before rows were divided, and training has seen something of the rows held "
-                "out. Give the raw rows, and put the scaler into the model: "
+                "scaled before the split, and training has used something of the rows held out. "
+                "Give the raw rows, and put the scaler into the model: "
                 "make_pipeline(StandardScaler(), model)."
             )
     return None

@@ -20,7 +20,7 @@ def unseeded(models: Mapping[str, Any], shape: tuple[int, int]) -> str | None:
     if not found:
         return None
     return (
-        f"{some(found)}: random_state is None, so every fit is another model, and no run can be "
+        f"{some(found)}: random_state is None, so every fit gives another model, and no run can be "
         "repeated. Pass random_state=0, or any int."
     )
 

@@ -133,7 +133,7 @@ def _refuse_other_files(folder: Path) -> None:
     is_checkpoint = any((folder / name).is_file() for name in (_RUN, _LOCK))
     if any(folder.iterdir()) and not is_checkpoint:
         raise ResumeMismatchError(
-            f"checkpoint must be a new or empty folder, or one of a run before. {folder} holds "
+            f"checkpoint must be a new or empty folder, or that of an earlier run. {folder} holds "
             "other files. Name another folder."
         )
 
@@ -154,13 +154,13 @@ def _compare(folder: Path, identity: Identity) -> None:
             raise ValueError(f"expected an object, found {_shortened(before)}")
     except (ValueError, RecursionError) as error:
         raise ResumeMismatchError(
-            f"{file} does not tell what run it is of: {error}. Name another folder."
+            f"{file} does not identify a run: {error}. Name another folder."
         ) from error
     differences = list(_differences(before, identity))
     if differences:
         raise ResumeMismatchError(
-            f"{folder} is of a run that differs in {'; in '.join(differences)}. What was finished "
-            "there cannot be gone on from. Undo the change, or name another folder."
+            f"{folder} is of a run that differs in {'; in '.join(differences)}, and cannot be "
+            "resumed. Undo the change, or name another folder."
         )
 
 

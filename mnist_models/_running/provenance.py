@@ -98,9 +98,9 @@ def describe_or_raise(name: str, value: Any, known: Ids = ()) -> str:
         return describe(value, known)
     except Exception as error:
         raise TypeError(
-            "With checkpoint, every parameter must be such that a later run can tell whether it is "
-            f"the same. Of {name} it cannot: {type(error).__name__}: {error}. Use one that can be "
-            "pickled, or leave checkpoint out."
+            "With checkpoint, a later run must be able to tell whether parameters are the same. It "
+            f"cannot for {name}: {type(error).__name__}: {error}. Use a value that can be pickled, "
+            "or leave checkpoint out."
         ) from error
 
 

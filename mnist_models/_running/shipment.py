@@ -64,14 +64,14 @@ def unpack(shipment: Shipment) -> Data:
     Raises
     ------
     FileNotFoundError
-        If this process cannot see the file.
+        If this process cannot read the file.
     """
     if shipment.key not in _loaded:
         _loaded.clear()  # earlier rows are not needed again
         if shipment.file is None or not shipment.file.is_file():
             raise FileNotFoundError(
-                f"The worker must see {shipment.file}, where the rows are. It does not. Let TMPDIR "
-                "name a folder that all workers share, where mnist_models runs."
+                f"The worker cannot read {shipment.file}, which holds the rows. Where mnist_models "
+                "runs, set TMPDIR to a folder that all workers share."
             )
         _loaded[shipment.key] = joblib.load(shipment.file, mmap_mode="r")
     return _loaded[shipment.key]
