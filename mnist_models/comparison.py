@@ -124,8 +124,8 @@ class Comparison(Mapping[str, Evaluation]):
     def plot_cv_scores(self, ax: "Axes | None" = None) -> "Axes":
         """Draw every fold's score of every model, the best model on top, the means marked.
 
-        A light line joins the scores of one fold: lines that all slope the same way show a model
-        that is ahead in every fold.
+        A light line joins the scores of one fold: if all lines between two models slope the same
+        way, one of them is ahead in every fold.
 
         Parameters
         ----------

@@ -60,7 +60,7 @@ def evaluate(
     y : array-like, shape (n_samples,)
         Their labels.
     test : tuple (X_test, y_test), default=None
-        A test set, predicted once.
+        A test set, used only by the fit on all of X.
     cv : int, splitter or iterable, default=5
         An int means that many stratified folds, shuffled by ``random_state``. Anything else must
         test every row exactly once.
@@ -75,9 +75,9 @@ def evaluate(
         Shuffles the folds. It does not seed the model, which has a ``random_state`` of its own.
     n_jobs : int, default=None
         Number of fits at a time, each in a worker process with its share of the cores; at most
-        as many as there are cores, which is what -1 means. None fits one after the other in this
-        process. With ``executor``: how many fits are submitted to it at a time; None submits as
-        many as it can run.
+        as many as there are cores, which is what -1 means. None is 1: one fit after the other, in
+        this process. With ``executor``: how many fits are submitted to it at a time; None: as many
+        as it can run.
     executor : concurrent.futures.Executor, default=None
         Runs the fits, each with one thread: a pool of threads or processes, or
         ``client.get_executor()`` of a Dask cluster.
@@ -188,7 +188,7 @@ def compare(
     y : array-like, shape (n_samples,)
         Their labels.
     test : tuple (X_test, y_test), default=None
-        A test set, predicted once by each model.
+        A test set, used only by each model's fit on all of X.
     cv : int, splitter or iterable, default=5
         The folds; an int means that many stratified folds.
     scoring : str, callable or None, default="accuracy"

@@ -107,11 +107,11 @@ class Pair:
 class Significance:
     """The tests between all pairs of models of a comparison. Iterating yields the pairs.
 
-    Made by :meth:`mnist_models.Comparison.significance`. The folds are tested by
-    the t-test with Nadeau and Bengio's correction for overlapping training rows, with the interval
-    that belongs to it. It asks which kind of model is better, on other training rows too. The test
-    set is tested by McNemar's test, with Bonett and Price's interval. It asks which of the two
-    fitted models is better.
+    Made by :meth:`mnist_models.Comparison.significance`. On the folds it is the t-test with Nadeau
+    and Bengio's correction for overlapping training rows, and the interval that belongs to it.
+    They ask which kind of model is better, fitted on other rows too. On the test set it is
+    McNemar's test, with Bonett and Price's interval. They ask which of the two fitted models is
+    better.
 
     The tests on the folds and those on the test set are two families, corrected separately. In
     each, Holm's procedure corrects the p-values of the m pairs, and each interval has level
@@ -127,7 +127,7 @@ class Significance:
     scoring : str
         The name of the score.
     in_points : bool
-        Whether it is a share of rows, so that verdicts have differences in percentage points.
+        Whether it is a share, so that verdicts have differences in percentage points.
     level : float
         Of all intervals of a family at once. A difference is significant if its corrected p-value
         is below 1 - level.

@@ -61,7 +61,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a result depends on: all that is needed to reproduce it.
+    """What a result depends on, so that it can be reproduced.
 
     Attributes
     ----------
@@ -133,7 +133,7 @@ class Findings:
 
     @property
     def is_share(self) -> bool:
-        """Whether the score is a share of rows, so that differences are percentage points."""
+        """Whether the score is a share, such as recall: differences are then percentage points."""
         return is_share(self.scoring, self.cv_scores)
 
     @property
@@ -183,7 +183,7 @@ class Findings:
         return wilson._replace(method=f"{wilson.method}, over rows that several fits predicted")
 
     def cv_confidence_interval(self, level: float = 0.95) -> ConfidenceInterval:
-        """A confidence interval for the mean score, of models fitted on other digits too.
+        """A confidence interval for the mean score of models fitted alike on other digits.
 
         A t interval with k - 1 degrees of freedom for k folds. Folds share most of their
         training rows, so that their scores vary less than independent ones would; the variance

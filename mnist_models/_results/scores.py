@@ -9,7 +9,7 @@ Bounds = tuple[float, float]
 SHARE: Bounds = (0.0, 1.0)
 ANY: Bounds = (-np.inf, np.inf)
 
-# shares of rows, or means of these: their differences are percentage points
+# shares, and means of shares: their differences are percentage points
 _SHARES = re.compile(r"((balanced_|top_k_)?accuracy|(precision|recall|f1|jaccard)(_\w+)?)$")
 
 _BOUNDS = {
@@ -50,7 +50,7 @@ def score_bounds(name: str, scores: NDArray[np.float64]) -> Bounds:
 
 
 def is_share(name: str, scores: NDArray[np.float64]) -> bool:
-    """Whether a score is a share of rows, so that differences are percentage points.
+    """Whether a score is a share, such as recall: differences are then percentage points.
 
     Examples
     --------
