@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from mnist_models._names import check_name
+from mnist_models._plain import FORMAT, check_format
 from mnist_models._report import text
 from mnist_models._report.verdicts import headed, listed
 from mnist_models._results.exports import make_frame
 from mnist_models._results.findings import fold_sizes
-from mnist_models.results import FORMAT, Evaluation
+from mnist_models.results import Evaluation
 from mnist_models.significance import Significance, compare_pairs
 
 if TYPE_CHECKING:
@@ -206,11 +207,12 @@ class Comparison(Mapping[str, Evaluation]):
         ValueError
             If it is of another format, or inconsistent.
         """
-        evaluations = data.get("evaluations")
-        if data.get("format") != FORMAT or not isinstance(evaluations, Mapping):
+        check_format(data, "a Comparison", "evaluations")
+        evaluations = data["evaluations"]
+        if not isinstance(evaluations, Mapping):
             raise ValueError(
-                f"data must be a Comparison of format {FORMAT}, as to_dict writes it. "
-                f"Got format {data.get('format')!r} with keys {sorted(data)} instead."
+                "evaluations must map names to what Evaluation.to_dict writes. "
+                f"Got {evaluations!r} instead."
             )
         return cls({name: Evaluation.from_dict(each) for name, each in evaluations.items()})
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_models._plain import number, plain_for_json
+from mnist_models._plain import FORMAT, check_format, number, plain_for_json
 from mnist_models._report import text
 from mnist_models._results.exports import make_frame, mlflow_entries
 from mnist_models._results.findings import Fit, Provenance
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Evaluation", "Fit", "Provenance"]
-
-FORMAT = 2  # of to_dict and to_json; others are refused
 
 _REPORT_HEADER = ["class", "precision", "recall", "f1-score", "support"]
 
@@ -123,11 +121,7 @@ class Evaluation(Pictured):
         ValueError
             If it is of another format, or inconsistent.
         """
-        if data.get("format") != FORMAT or "classes" not in data:
-            raise ValueError(
-                f"data must be an Evaluation of format {FORMAT}, as to_dict writes it. "
-                f"Got format {data.get('format')!r} with keys {sorted(data)} instead."
-            )
+        check_format(data, "an Evaluation", "classes")
         try:
             found = cls._from_parts(data)
             is_consistent = _is_consistent(found)

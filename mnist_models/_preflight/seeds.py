@@ -7,6 +7,8 @@ names every part of a model that has it, except those below while they are known
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from mnist_models._names import some
 
 
@@ -58,8 +60,8 @@ def _pca(part: Any, n_rows: int, n_columns: int) -> bool:
     if part.svd_solver != "auto":
         return part.svd_solver in ("randomized", "arpack")
     n_wanted = part.n_components
-    return (
-        isinstance(n_wanted, int)
+    return bool(
+        isinstance(n_wanted, int | np.integer)
         and n_wanted < 0.8 * min(n_rows, n_columns)
         and max(n_rows, n_columns) > 500
         and (n_columns > 1000 or n_rows < 10 * n_columns)
