@@ -71,6 +71,10 @@ class ImageDataset:
     n_official_train: int | None = None
 
     def __post_init__(self) -> None:
+        if len(self.image_shape) != 2:
+            raise ValueError(
+                f"image_shape must be (height, width). Got {self.image_shape} instead."
+            )
         n_pixels = self.image_shape[0] * self.image_shape[1]
         expected = (len(self.target), n_pixels)
         if self.data.shape != expected or self.data.dtype != np.uint8 or self.target.ndim != 1:

@@ -10,8 +10,8 @@ from sklearn import ensemble
 from sklearn.base import _fit_context
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from mnist_models._rows import beyond_reach, refuse
-from mnist_models._whole_fits import Untouched
+from mnist_models._rows import overflow_ignored, refuse_misread
+from mnist_models._whole_fits import RestoredOnError
 
 # Below so many values scikit-learn has done its work before numba is loaded.
 _SMALL = 100_000
@@ -137,8 +137,8 @@ class RandomForestClassifier(ensemble.RandomForestClassifier):
         ValueError
             If X, y, a weight or a parameter is not such a thing, as scikit-learn has it.
         """
-        refuse(X, y, sample_weight)
-        with Untouched(self), beyond_reach():
+        refuse_misread(X, y, sample_weight)
+        with RestoredOnError(self), overflow_ignored():
             return self._grow(X, y, sample_weight)
 
     def _grow(self, X: Any, y: Any, sample_weight: Any) -> Self:
@@ -174,8 +174,8 @@ class RandomForestClassifier(ensemble.RandomForestClassifier):
             If X is not such an array.
         """
         check_is_fitted(self)
-        refuse(X)
-        with beyond_reach():
+        refuse_misread(X)
+        with overflow_ignored():
             return self._ask(X)
 
     def _ask(self, X: Any) -> NDArray[np.float64] | list[NDArray[np.float64]]:

@@ -17,8 +17,8 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from mnist_models._linear.blas_threads import blas_threads_as_workers
 from mnist_models._linear.loss import LinearSoftmax, row_tasks
 from mnist_models._linear.solver import BreakdownError, Solution, minimize
-from mnist_models._rows import beyond_reach, refuse
-from mnist_models._whole_fits import Untouched
+from mnist_models._rows import overflow_ignored, refuse_misread
+from mnist_models._whole_fits import RestoredOnError
 
 # float32 holds these exactly. Every other dtype becomes float64, as in scikit-learn.
 _EXACT_IN_FLOAT32 = (np.float16, np.int8, np.uint8, np.int16, np.uint16, np.bool_)
@@ -133,8 +133,8 @@ default="lbfgs"
         ConvergenceWarning
             If ``max_iter`` iterations were not enough.
         """
-        refuse(X, y, sample_weight)
-        with Untouched(self), beyond_reach():
+        refuse_misread(X, y, sample_weight)
+        with RestoredOnError(self), overflow_ignored():
             if not (self._is_covered(X) and self._fit_by_gram(X, y, sample_weight)):
                 super().fit(X, y, sample_weight)
         return self
@@ -159,8 +159,8 @@ default="lbfgs"
         ValueError
             If X is not such an array, or so large that a score is not finite.
         """
-        refuse(X)
-        with beyond_reach():
+        refuse_misread(X)
+        with overflow_ignored():
             scores: NDArray[np.floating[Any]] = super().decision_function(X)
         if get_config()["array_api_dispatch"] or np.isfinite(scores).all():
             return scores
@@ -258,7 +258,7 @@ default="lbfgs"
                 "objective could still fall by more than tol allows. Increase max_iter, or scale "
                 "the columns of X (see sklearn.preprocessing).",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
 

@@ -23,7 +23,7 @@ from mnist_models._network.input import (
 )
 from mnist_models._network.warp import Warp
 from mnist_models._rows import as_float32, check_rows
-from mnist_models._whole_fits import Untouched
+from mnist_models._whole_fits import RestoredOnError
 
 
 class SequentialClassifier(ClassifierMixin, BaseEstimator):
@@ -240,7 +240,7 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
             If a parameter, X, y or ``sample_weight`` is not as described, or the training
             diverges.
         """
-        with Untouched(self):
+        with RestoredOnError(self):
             return self._fit(X, y, sample_weight)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from mnist_models._names import check_name
 from mnist_models._rows import check_rows
-from mnist_models._whole_fits import Untouched
+from mnist_models._whole_fits import RestoredOnError
 from mnist_models.image_features import Deskew, HogFeatures
 
 Recipe = Literal["report", "accurate"]
@@ -112,7 +112,7 @@ class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ValueError
             If X is not such an array, or its values are beyond 1e150.
         """
-        with Untouched(self):
+        with RestoredOnError(self):
             self.mean_, self.scale_ = mean_and_scale(check_rows(self, X))
             if not np.isfinite(self.scale_).all():
                 raise ValueError(

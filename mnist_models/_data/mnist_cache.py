@@ -36,7 +36,7 @@ def open_kept(cache: Path) -> tuple[Uint8Array, Uint8Array] | None:
         warnings.warn(
             f"The copy of MNIST kept in {cache} is damaged and will be made anew: {error}",
             RuntimeWarning,
-            stacklevel=5,
+            stacklevel=4,
         )
         return None
     return images, labels

@@ -15,8 +15,8 @@ from sklearn.utils.validation import (
     check_scalar,
 )
 
-from mnist_models._rows import beyond_reach, check_float32, check_rows
-from mnist_models._whole_fits import Untouched
+from mnist_models._rows import check_float32, check_rows, overflow_ignored
+from mnist_models._whole_fits import RestoredOnError
 
 # What is worked on at a time: 256 of MNIST's images, 0.8 MB of float32, stay in a core's cache.
 _BLOCK_IMAGES = 256
@@ -49,7 +49,7 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
         TypeError, ValueError
             If X is not such an array, or a parameter is not as documented.
         """
-        with Untouched(self):
+        with RestoredOnError(self):
             check_rows(self, X)
             self._feature_names()
         return self
@@ -121,7 +121,7 @@ def image_blocks(
     memory = np.empty((images_at_once(X), X.shape[1]), dtype=np.float32)
     for rows in gen_batches(len(X), len(memory)):
         block = memory[: rows.stop - rows.start]
-        with beyond_reach():
+        with overflow_ignored():
             block[:] = X[rows]
         check_float32(block)
         yield rows, block.reshape(-1, *shape)

@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_scalar
 
 from mnist_models._names import check_name
-from mnist_models._rows import refuse_mask
+from mnist_models._rows import overflow_ignored, refuse_mask
 
 # What each number must be: its type, least value, greatest value, and which of these it may be.
 _LIMITS: dict[str, tuple[type, float, float | None, str]] = {
@@ -67,9 +67,10 @@ def check_weight(
     weight = np.ones(len(labels), dtype=np.float32)
     if sample_weight is not None:
         refuse_mask(sample_weight, "sample_weight")
-        weight = check_array(
-            sample_weight, ensure_2d=False, dtype=np.float32, input_name="sample_weight"
-        )
+        with overflow_ignored():
+            weight = check_array(
+                sample_weight, ensure_2d=False, dtype=np.float32, input_name="sample_weight"
+            )
     if weight.shape != labels.shape:
         raise ValueError(
             f"sample_weight must have one value for each of the {len(labels)} rows of X. "
@@ -78,7 +79,7 @@ def check_weight(
     _check_range(weight, "sample_weight")
     if class_weight is None:
         return weight
-    with np.errstate(over="ignore"):  # beyond float32 lies infinity, which is refused
+    with overflow_ignored():
         product = (compute_sample_weight(class_weight, labels) * weight).astype(np.float32)
     _check_range(product, "class_weight, times sample_weight,")
     return product
