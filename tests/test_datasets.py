@@ -122,7 +122,7 @@ def test_images_have_a_height_and_a_width() -> None:
 
 
 def test_an_official_split_leaves_rows_on_both_sides() -> None:
-    with pytest.raises(ValueError, match="both sides of 4 images"):
+    with pytest.raises(ValueError, match="from 1 to 3 of 4"):
         ImageDataset(np.zeros((4, 4), np.uint8), np.zeros(4), (2, 2), "odd", n_official_train=4)
 
 
