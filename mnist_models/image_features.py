@@ -272,7 +272,7 @@ class HogFeatures(ImageTransformer):
             raise ValueError(
                 f"Images must be at least {least}x{least} pixels to hold a block of block_size="
                 f"{self.block_size} windows of cell_size={self.cell_size} every stride="
-                f"{self.stride} pixels. Got {height}x{width} instead. Reduce cell_size."
+                f"{self.stride} pixels. Got {height}x{width} instead. Use smaller ones."
             )
         rows, columns = (
             _windows(length, self.cell_size, self.stride, self.interpolate) for length in shape
