@@ -2,7 +2,8 @@
 
 Importing this module imports numba, so it and the kernel modules are imported inside the methods
 that call them. numba's cache notices changes only in the file of the kernel that is called. So a
-kernel calls kernels of its own file only; otherwise outdated code could survive an upgrade.
+kernel calls kernels of its own file only; otherwise outdated code could survive an upgrade. Nor is a NamedTuple
+that kernels take renamed after a release: numba unpickles old entries before it finds them outdated.
 """
 
 from collections.abc import Callable

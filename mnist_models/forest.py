@@ -150,8 +150,8 @@ class RandomForestClassifier(ensemble.RandomForestClassifier):
         levels = self._find_levels(X, y)
         if levels is None:
             return super().fit(X, y, sample_weight)
-        # scikit-learn's fit only passes X on to the trees, which use the levels instead. A broadcast
-        # 0 of the same shape spares a float32 copy of X. Out-of-bag scores do need the values.
+        # scikit-learn's fit only passes X on to the trees, which use the levels: a broadcast
+        # 0 in X's shape spares a float32 copy of it. Out-of-bag scores do need the values.
         stand_in = np.broadcast_to(np.float32(0), levels.by_row.shape)
         self._levels = levels
         super().fit(X if self.oob_score else stand_in, y, sample_weight)

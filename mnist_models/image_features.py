@@ -78,7 +78,7 @@ class Deskew(ImageTransformer):
         Returns
         -------
         ndarray of uint8 or float32, shape (n_samples, n_features)
-            uint8, rounded, if X is uint8; otherwise float32.
+            Rounded to uint8 if X is uint8; otherwise float32.
 
         Raises
         ------

@@ -1,11 +1,10 @@
 """One decision tree, grown by counting: each feature has at most 256 levels, numbered in order.
 
-scikit-learn sorts the rows of a node by every feature it tries. Here, the rows that are not at
-level 0 (the ink of an image) are put in order by counting sort, and the sums of the other rows
-follow by subtraction. All else is scikit-learn's procedure, step by step: the same generator draws
-the features in the same order, constant features are passed on to the children, and its arithmetic,
-rounding included, decides between close splits. So if the weights are whole numbers (as a
-bootstrap's are), the tree is the one that scikit-learn would grow, bit for bit.
+scikit-learn sorts the rows of a node by every feature it tries. Here only the rows above level 0
+(the ink of an image) are sorted, by counting; the sums of the others follow by subtraction. All
+else is scikit-learn's procedure, step by step: the same generator draws the features in the same
+order, constant features are passed on to the children, and its arithmetic decides between close
+splits. So with whole-number weights (a bootstrap's) the tree is scikit-learn's, bit for bit.
 """
 
 from math import log
