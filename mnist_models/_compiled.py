@@ -1,9 +1,11 @@
 """Kernels: plain loops over arrays that numba compiles on first use and caches on disk.
 
 Importing this module imports numba, so it and the kernel modules are imported inside the methods
-that call them. numba's cache notices changes only in the file of the kernel that is called. So a
-kernel calls kernels of its own file only; otherwise outdated code could survive an upgrade. Nor is a NamedTuple
-that kernels take renamed after a release: numba unpickles old entries before it finds them outdated.
+that call them.
+
+numba's cache notices changes only in the file of the kernel that is called. So a kernel calls
+kernels of its own file only; otherwise outdated code could survive an upgrade. And a NamedTuple
+that kernels take keeps its name: numba unpickles an outdated entry before it discards it.
 """
 
 from collections.abc import Callable
