@@ -1,7 +1,7 @@
 """Random forest: scikit-learn's, grown by counting where features have few different values."""
 
 from collections.abc import Sized
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mnist_models._rows import overflow_ignored, refuse_misread
 from mnist_models._whole_fits import RestoredOnError
+
+if TYPE_CHECKING:
+    from mnist_models._forest.levels import Levels  # loads numba
 
 # Data with fewer values are left to scikit-learn, which is done before numba is loaded.
 _MIN_VALUES = 100_000
@@ -204,7 +207,7 @@ class RandomForestClassifier(ensemble.RandomForestClassifier):
             shares += tree.tree_.predict(rows)
         return shares / len(self.estimators_)
 
-    def _find_levels(self, X: Any, y: Any) -> Any:
+    def _find_levels(self, X: Any, y: Any) -> "Levels | None":
         """The levels of X, or None if scikit-learn has to grow the trees."""
         if self.max_leaf_nodes is not None or self.monotonic_cst is not None or issparse(X):
             return None

@@ -201,30 +201,41 @@ default="lbfgs"
         start = self._start(len(classes), d)
         if weight is None or start is None:
             return False
-        total = float(weight.sum())
-        with blas_threads_as_workers(len(list(row_tasks(n, d)))) as run:
-            problem = LinearSoftmax(
-                X,
-                codes,
-                (weight / total).astype(X.dtype),
-                len(start),
-                self.fit_intercept,
-                1 / (self.C * total),
-                run,
-            )
-            try:
-                solution = minimize(problem, start, tol=self.tol, max_iter=self.max_iter)
-            except (BreakdownError, LinAlgError):
-                return False
-        coef = solution.W.astype(X.dtype)
-        if not np.isfinite(coef).all():
+        solution = self._solve(X, codes, weight, start)
+        if solution is None:
             return False
+        coef = solution.W.astype(X.dtype)
         self.classes_ = classes
         self.coef_ = coef[:, :d]
         self.intercept_ = coef[:, d] if self.fit_intercept else np.zeros(len(coef), X.dtype)
         self.n_iter_ = np.array([solution.n_iter], dtype=np.int32)
         self._report(solution)
         return True
+
+    def _solve(
+        self,
+        X: NDArray[Any],
+        codes: NDArray[np.intp],
+        weight: NDArray[np.float64],
+        start: NDArray[np.float64],
+    ) -> Solution | None:
+        """Minimise the objective from ``start``; None if rounding or overflow prevents it."""
+        total = float(weight.sum())
+        with blas_threads_as_workers(len(list(row_tasks(*X.shape)))) as run:
+            problem = LinearSoftmax(
+                X,
+                codes,
+                weight=(weight / total).astype(X.dtype),
+                n_outputs=len(start),
+                fit_intercept=self.fit_intercept,
+                l2=1 / (self.C * total),
+                run=run,
+            )
+            try:
+                solution = minimize(problem, start, tol=self.tol, max_iter=self.max_iter)
+            except (BreakdownError, LinAlgError):
+                return None
+        return solution if np.isfinite(solution.W.astype(X.dtype)).all() else None
 
     def _row_weights(
         self, X: Any, y: Any, sample_weight: Any, classes: NDArray[Any], codes: NDArray[np.intp]

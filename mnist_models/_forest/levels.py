@@ -90,18 +90,25 @@ def _number(bits: Any, numbers: Any, values: Any) -> bool:
                 seen[j, n_seen[j]] = key
                 n_seen[j] += 1
             numbers[i, j] = slots[j, slot]
-    in_order = np.empty((d, MAX_LEVELS), np.uint8)
+    return _renumber(seen, n_seen, numbers, values)
+
+
+@kernel
+def _renumber(seen: Any, n_seen: Any, numbers: Any, values: Any) -> bool:
+    """Change numbers in order of appearance to numbers in ascending order of the values."""
+    n, d = numbers.shape
+    ascending = np.empty((d, MAX_LEVELS), np.uint8)
     for j in range(d):
         found = seen[j, : n_seen[j]].view(np.float32)
         order = np.argsort(found)
         for number in range(len(found)):
             values[j, number] = found[order[number]]
-            in_order[j, order[number]] = number
+            ascending[j, order[number]] = number
         if not _distinct(values[j, : len(found)]):
             return False
     for i in range(n):
         for j in range(d):
-            numbers[i, j] = in_order[j, numbers[i, j]]
+            numbers[i, j] = ascending[j, numbers[i, j]]
     return True
 
 

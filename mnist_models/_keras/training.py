@@ -130,7 +130,9 @@ def _train_epochs(
     n_batches = -(-len(kept) // size)
     rates = learning_rates(options.learning_rate, options.schedule, options.epochs * n_batches)
     with _trainer(network, model, options, size, fused) as trainer:
-        callbacks, history, stopping = _callbacks(trainer.net, options, n_batches, len(held_out))
+        callbacks, history, stopping = _callback_list(
+            trainer.net, options, n_batches, len(held_out)
+        )
         read = partial(options.warp.read, rng=rng) if options.warp else operator.getitem
         callbacks.on_train_begin()
         for epoch in range(options.epochs):
@@ -153,16 +155,15 @@ def _train_epochs(
     return history.history, stopping
 
 
-def _callbacks(
+def _callback_list(
     net: Any, options: TrainingOptions, n_batches: int, n_held_out: int
 ) -> tuple[Any, Any, Any]:
     import keras
 
     stopping = _early_stopping(options, "val_cross_entropy") if n_held_out else None
     history = keras.callbacks.History()
-    own = options.callbacks() if options.callbacks else []
     callbacks = keras.callbacks.CallbackList(
-        [*own, *([stopping] if stopping else []), history, _epoch_reporter(options)],
+        [*_all_callbacks(options, stopping), history],
         add_progbar=options.verbose > 0,
         model=net,
         verbose=options.verbose,
@@ -230,7 +231,6 @@ def _train_by_keras(
     if held_out.any():
         validation = (rows.X[held_out], rows.codes[held_out], rows.weight[held_out])
         stopping = _early_stopping(options, monitor)
-    own = options.callbacks() if options.callbacks else []
     history = model.fit(
         rows.X[kept],
         rows.codes[kept],
@@ -238,7 +238,7 @@ def _train_by_keras(
         validation_data=validation,
         batch_size=options.batch_size,
         epochs=options.epochs,
-        callbacks=[*own, *([stopping] if stopping else []), _epoch_reporter(options)],
+        callbacks=_all_callbacks(options, stopping),
         verbose=options.verbose,
     )
     return history.history, stopping
@@ -261,13 +261,15 @@ def _early_stopping(options: TrainingOptions, monitor: str) -> Any:
     )
 
 
-def _epoch_reporter(options: TrainingOptions) -> Any:
-    """A callback that reports after every epoch how many are done."""
+def _all_callbacks(options: TrainingOptions, stopping: Any) -> list[Any]:
+    """The user's callbacks, early stopping if any, and one that reports the epochs done."""
     import keras
 
-    return keras.callbacks.LambdaCallback(
+    users = options.callbacks() if options.callbacks else []
+    reporter = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: tell(epoch + 1, options.epochs)
     )
+    return [*users, *([stopping] if stopping else []), reporter]
 
 
 def _check_answers(model: Any, X: NDArray[Any], n_classes: int) -> None:

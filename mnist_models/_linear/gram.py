@@ -91,13 +91,10 @@ class Curvature:
         with np.errstate(divide="ignore"):
             scale = 1 / np.sqrt(np.diag(self._gram)[:d])
         scale = np.where(np.isfinite(scale), scale, 0).astype(self._problem.X.dtype)
-        return np.concatenate(
-            list(
-                self._problem.run(
-                    lambda rows: self._task_lengths(rows, scale), row_tasks(*self._problem.X.shape)
-                )
-            )
+        parts = self._problem.run(
+            lambda rows: self._task_lengths(rows, scale), row_tasks(*self._problem.X.shape)
         )
+        return np.concatenate(list(parts))
 
     @quiet
     def _task_lengths(self, rows: slice, scale: Float) -> Float:
