@@ -88,7 +88,7 @@ def check_weight(
 def _check_range(weight: NDArray[np.float32], name: str) -> None:
     if not (weight.min() >= 0 and 0 < weight.max() < np.inf):
         raise ValueError(
-            f"{name} must be nonnegative, finite in float32 and not all 0. "
+            f"{name} must be nonnegative, finite in float32 and not all zero. "
             f"Got values from {weight.min()} to {weight.max()} instead."
         )
 
