@@ -1,8 +1,11 @@
-"""Kernels: plain loops over arrays that numba compiles on first use and keeps.
+"""Kernels: plain loops over arrays that numba compiles on first use and caches on disk.
 
-Importing this module imports numba, so it and the files of kernels are imported inside the methods
-that call them. numba recognises a kernel that it kept by the text of its own file: a kernel calls
-kernels of that file only, or an old one might live on in a new release.
+Importing this module imports numba, so it and the kernel modules are imported inside the methods
+that call them.
+
+numba's cache notices changes only in the file of the kernel that is called. So a kernel calls
+kernels of its own file only; otherwise outdated code could survive an upgrade. And a NamedTuple
+that kernels take keeps its name: numba unpickles an outdated entry before it discards it.
 """
 
 from collections.abc import Callable
@@ -12,14 +15,15 @@ import numba
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function on its first call, to run without Python's lock.
+    """Compile a function on its first call; it then runs without holding the GIL.
 
-    Division by 0 gives infinity or NaN, as in NumPy, and is no error.
+    Division by 0 gives infinity or NaN, as in NumPy, instead of raising.
 
-    The compiled code is kept beside the source, or else in numba's own cache folder of the user
-    (``NUMBA_CACHE_DIR`` names another). Where neither can be written, every process compiles anew.
+    The compiled code is cached beside the source or, where that is not writable, in the user's
+    numba cache (``NUMBA_CACHE_DIR`` sets another folder). Where neither can be written, every
+    process compiles again.
     """
     try:
         return numba.njit(function, cache=True, nogil=True, error_model="numpy")
-    except RuntimeError:  # numba's way to say that it found no folder to write into
+    except RuntimeError:  # numba found no folder it can write to
         return numba.njit(function, nogil=True, error_model="numpy")

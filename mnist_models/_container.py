@@ -1,11 +1,11 @@
-"""Files that hold arrays, and a description in JSON of what they mean; nothing in them is executed.
+"""Files of arrays with a JSON description; nothing in them is ever executed.
 
-The container is safetensors: a length, a JSON header, the bytes of the arrays. The description
-stands in the header's metadata, with a SHA-256 over all of it, which tells damage, not malice.
+The format is safetensors: a length, a JSON header, the bytes of the arrays. The description is in
+the header's metadata, with a SHA-256 of the whole content, which detects damage but not forgery.
 
-Files are written and read here and not by safetensors' own library, which gives one content files
-that differ, takes more memory, and cannot say which array it stumbled on. Nothing is allocated
-before the header agrees with the file's size.
+The safetensors library is not used: it does not always write the same bytes for the same content,
+takes more memory, and cannot say which array is at fault. Nothing is allocated before the header
+agrees with the file's size.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 _MOST_HEADER_BYTES = 16 * 2**20
 _MOST_BYTES = 2**33
 
-# The format's names of the types that arrays here have; its other types NumPy does not know.
+# The format's names of dtypes; it has others, which NumPy does not know.
 _DTYPES = {
     f"{letter}{8 * size}": np.dtype(f"<{kind}{size}")
     for letter, kind, sizes in (
@@ -35,7 +35,7 @@ _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
 class _Extent(NamedTuple):
-    """Where in the file an array lies, from the end of the header on, and what it is."""
+    """Where an array lies, in bytes from the end of the header, and its name, dtype and shape."""
 
     begin: int
     end: int
@@ -45,9 +45,9 @@ class _Extent(NamedTuple):
 
 
 def pack(description: Any, arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """The content of a file with these arrays and this description, which must suit JSON.
+    """The bytes of a file with these arrays and this description, which must be JSON-serialisable.
 
-    The same for the same, to the last bit.
+    Equal input gives equal bytes.
     """
     contiguous = {
         name: np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
@@ -56,14 +56,14 @@ def pack(description: Any, arrays: Mapping[str, NDArray[Any]]) -> bytes:
     text = json.dumps(description)
     checksum = _fingerprint(text, contiguous)
     header: dict[str, Any] = {"__metadata__": {"mnist_models": text, "sha256": checksum}}
-    # the widest types first, so that each array begins where one of its type may
+    # widest dtypes first, so that every array is aligned
     names = sorted(contiguous, key=lambda name: (-contiguous[name].itemsize, name))
     end = 0
     for name in names:
         array = contiguous[name]
         begin, end = end, end + array.nbytes
-        told = {"dtype": _NAMES[array.dtype], "shape": array.shape, "data_offsets": [begin, end]}
-        header[name] = told
+        entry = {"dtype": _NAMES[array.dtype], "shape": array.shape, "data_offsets": [begin, end]}
+        header[name] = entry
     content = json.dumps(header).encode()
     content += b" " * (-len(content) % 8)
     arrays_bytes = [contiguous[name].tobytes() for name in names]
@@ -71,14 +71,14 @@ def pack(description: Any, arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def unpack(file: BinaryIO) -> tuple[Any, dict[str, NDArray[Any]]]:
-    """The description and the arrays of an open file, once its checksum has been found right.
+    """The description and the arrays of an open file, after checking its checksum.
 
     The arrays are read-only views of one block of memory.
 
     Raises
     ------
     ValueError
-        If it is no such file, or was damaged.
+        If it is not such a file, or is damaged.
 
     Examples
     --------
@@ -94,12 +94,12 @@ def unpack(file: BinaryIO) -> tuple[Any, dict[str, NDArray[Any]]]:
     header, n_bytes = _read_header(file)
     metadata = header.pop("__metadata__", None)
     text, checksum = _strings(metadata, "mnist_models", "sha256")
-    extents = sorted(_extent(name, told) for name, told in header.items())
+    extents = sorted(_extent(name, entry) for name, entry in header.items())
     _check_extents(extents, n_bytes)
     content = file.read(n_bytes)
     arrays = {each.name: _array(each, content) for each in extents}
     if checksum != _fingerprint(text, arrays):
-        raise ValueError("expected the content its SHA-256 tells of, found another: damaged")
+        raise ValueError("expected content that matches its SHA-256, found other content: damaged")
     for name, array in arrays.items():
         if array.dtype == bool and (array.view(np.uint8) > 1).any():
             raise ValueError(f"expected truth values in array {name!r}, found other bytes")
@@ -107,7 +107,7 @@ def unpack(file: BinaryIO) -> tuple[Any, dict[str, NDArray[Any]]]:
 
 
 def _read_header(file: BinaryIO) -> tuple[dict[str, Any], int]:
-    """The header, and how many bytes are behind it."""
+    """The header, and how many bytes follow it."""
     file_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
     if file_bytes > _MOST_BYTES:
@@ -122,17 +122,17 @@ def _read_header(file: BinaryIO) -> tuple[dict[str, Any], int]:
 
 
 def _parse(text: str | bytes, what: str) -> Any:
-    """What the JSON says; a key that is there twice would mean one thing here, another there."""
+    """Parse JSON; duplicate keys are refused, as readers differ in which one they take."""
     try:
-        return json.loads(text, object_pairs_hook=_no_key_twice)
+        return json.loads(text, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"expected {what} in JSON, found {error}") from error
 
 
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError(f"a key twice among {sorted(found)}")
+        raise ValueError(f"a duplicate key among {sorted(found)}")
     return found
 
 
@@ -145,23 +145,23 @@ def _strings(metadata: Any, *names: str) -> list[str]:
     return values
 
 
-def _extent(name: str, told: Any) -> _Extent:
-    """What the header tells of one array, if it makes sense."""
+def _extent(name: str, entry: Any) -> _Extent:
+    """The header's entry for one array, checked."""
     try:
-        dtype, shape, (begin, end) = _DTYPES[told["dtype"]], told["shape"], told["data_offsets"]
+        dtype, shape, (begin, end) = _DTYPES[entry["dtype"]], entry["shape"], entry["data_offsets"]
         whole = all(type(each) is int and each >= 0 for each in (*shape, begin, end))
     except (LookupError, TypeError, ValueError) as error:
         raise ValueError(
-            f"expected array {name!r} to have type, shape and place: {told}"
+            f"expected array {name!r} to have type, shape and place: {entry}"
         ) from error
-    # no product of what is no number: "x" times a number may be as long as it likes
+    # checked before multiplying: a string times a number could fill the memory
     if not whole or math.prod(shape) * dtype.itemsize != end - begin:
-        raise ValueError(f"expected array {name!r} to fill its place, found {told}")
+        raise ValueError(f"expected array {name!r} to fill its place, found {entry}")
     return _Extent(begin, end, name, dtype, tuple(shape))
 
 
 def _check_extents(extents: list[_Extent], n_bytes: int) -> None:
-    """Arrays lie one behind another, from the first byte to the last."""
+    """Raise ValueError unless the arrays fill the file without gaps or overlaps."""
     end = 0
     for each in extents:
         if each.begin != end:
@@ -179,7 +179,7 @@ def _array(extent: _Extent, content: bytes) -> NDArray[Any]:
     begin, _, name, dtype, shape = extent
     try:
         return np.ndarray(shape, dtype, buffer=content, offset=begin)
-    except ValueError as error:  # none has more than 64 axes, or sides like 2**63 beside one of 0
+    except ValueError as error:  # more than 64 axes, or a side like 2**63 beside one of 0
         raise ValueError(f"expected array {name!r} to be one of NumPy's: {error}") from error
 
 

@@ -1,4 +1,4 @@
-"""Files arrive whole or not at all, and are not believed before they are looked at."""
+"""Files are written completely or not at all, and checked before they are read."""
 
 import os
 import tempfile
@@ -13,12 +13,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+# The temporary name is longer than the file's own, which may have the greatest length allowed.
 _MOST_CHARACTERS = 50
 
 
 @contextmanager
 def atomic_writer(path: str | PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a temporary file beside ``path`` that takes its place only when all went well.
+    """Open a temporary file beside ``path`` that replaces it only if the block succeeds.
 
     Parameters
     ----------
@@ -28,20 +29,19 @@ def atomic_writer(path: str | PathLike[str]) -> Iterator[BinaryIO]:
     Yields
     ------
     binary file
-        What is written to it replaces ``path`` at the end of the block, in one step that a
-        crash cannot split. If the block raises, ``path`` stays as it was.
+        It replaces ``path`` at the end of the block, in one atomic step. If the block raises,
+        ``path`` stays as it was.
 
     Raises
     ------
     OSError
-        If it cannot be written there, or what is there is a folder, a pipe or a device.
+        If it cannot be written, or ``path`` is a folder, a pipe or a device.
     """
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} must be a file in a folder that exists.")
-    if path.exists() and not path.is_file():  # as root one would replace /dev/null by a file
-        raise FileExistsError(f"{path} is there, and is no ordinary file. Name another.")
-    # shortened, or names that are as long as may be would have no temporary file
+    if path.exists() and not path.is_file():  # root could replace /dev/null by a file
+        raise FileExistsError(f"{path} exists and is not an ordinary file. Name another.")
     prefix = f".{path.name[:_MOST_CHARACTERS]}."
     with _errors_name(path):
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".part")
@@ -51,7 +51,7 @@ def atomic_writer(path: str | PathLike[str]) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(descriptor)
-            partial.chmod(0o666 & ~_umask())
+            partial.chmod(0o666 & ~_umask())  # mkstemp makes it 0600
             partial.replace(path)
         except BaseException:  # Ctrl-C too leaves no stray file
             partial.unlink(missing_ok=True)
@@ -60,7 +60,7 @@ def atomic_writer(path: str | PathLike[str]) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _errors_name(path: Path) -> Iterator[None]:
-    """Of a full disk the system names no file, of a folder that is read-only the temporary one."""
+    """Name ``path`` in an OSError: the system names no file, or the temporary one."""
     try:
         yield
     except OSError as error:
@@ -70,7 +70,7 @@ def _errors_name(path: Path) -> Iterator[None]:
 
 
 def _umask() -> int:
-    """The process's umask, which can only be read by setting it: mkstemp's own mode is 0600."""
+    """The process's umask, which can only be read by setting it."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
@@ -82,17 +82,16 @@ def open_file(path: str | PathLike[str]) -> BufferedReader:
     Raises
     ------
     OSError
-        If it cannot be read. Nor can a pipe, which would be waited for, or a device, which may
-        have no end.
+        If it cannot be read, or is a pipe or a device, which may block or never end.
     """
     path = Path(path)
-    if not (path.is_file() or path.is_dir()) and path.exists():  # open() says so of a folder
-        raise OSError(f"{path} must be an ordinary file, no pipe or device. Copy it into one.")
+    if not (path.is_file() or path.is_dir()) and path.exists():  # open() itself refuses a folder
+        raise OSError(f"{path} must be an ordinary file, no pipe or device. Copy it into a file.")
     return path.open("rb")
 
 
 def open_npy(path: str | PathLike[str]) -> NDArray[Any]:
-    """A ``.npy`` file as a read-only memory map; its header is all that is read.
+    """Open a ``.npy`` file as a read-only memory map; only its header is read.
 
     Parameters
     ----------
@@ -106,15 +105,15 @@ def open_npy(path: str | PathLike[str]) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        If it is no sound ``.npy`` file of plain values; objects are never unpickled.
+        If it is not a valid ``.npy`` file of plain values; objects are never unpickled.
     OSError
         If it cannot be read.
     """
     with open_file(path) as file:
         magic = file.read(6)
     try:
-        if magic != b"\x93NUMPY":  # np.load takes zip archives and pickles too
-            raise ValueError("it does not begin as one does")
+        if magic != b"\x93NUMPY":  # np.load would open zip archives and pickles too
+            raise ValueError("it does not begin like one")
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (
         ValueError,
@@ -126,6 +125,6 @@ def open_npy(path: str | PathLike[str]) -> NDArray[Any]:
         tokenize.TokenError,
     ) as error:
         raise ValueError(
-            f"{path} is not a sound .npy file: {error}. Save the array again with numpy.save."
+            f"{path} is not a valid .npy file: {error}. Save the array again with numpy.save."
         ) from error
     return array

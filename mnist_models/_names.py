@@ -1,4 +1,4 @@
-"""Names in messages: one from a short list, or a guess which was meant; the first of a long one."""
+"""Names in error messages: checked against a short list, or a long list abbreviated."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ def check_name(name: object, known: Iterable[str], what: str) -> None:
 
 
 def some(things: Sequence[object]) -> str:
-    """The first five, and how many more.
+    """The first five, and how many more there are.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Start a chatty native library without its chatter."""
+"""Silence the log output of native libraries and of named loggers."""
 
 import logging
 import os
@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-# A line of Google's C++ logging, below "fatal": severity and date, then time, thread and place.
-# The two sentences are what TensorFlow's start-up writes around such lines.
+# A line of Google's C++ logging below "fatal": severity and date, then time, thread and source.
+# The two sentences are what TensorFlow writes around such lines while it starts.
 _CHATTER = re.compile(
     rb"[IWE]\d{4} \d\d:\d\d:|[IWE]0000 00:00:|20\d\d-\d\d-\d\d .*: [IWE] "
     rb"|WARNING: All log messages before absl::InitializeLog"
@@ -21,12 +21,12 @@ _STDERR = 2
 
 @contextmanager
 def without_native_chatter() -> Iterator[None]:
-    """Hold the process's standard error back, and let through what is no native log line.
+    """Hold back the process's standard error, then pass on all but native log lines.
 
-    TensorFlow writes to file descriptor 2 while it loads, whatever Python's logging says: that it
-    found no GPU, that faster builds of it exist. The only switch it has, an environment variable,
-    would hide its errors for the rest of the process too; so its words are filtered here, once,
-    while it starts. Other threads' output is delayed by that, not lost.
+    While it loads, TensorFlow writes to file descriptor 2 (no GPU was found, faster builds exist),
+    whatever the settings of Python's logging. Its only switch, an environment variable, would hide
+    its errors for the rest of the process too. So its output is filtered here, once, during
+    start-up. Output of other threads is delayed, not lost.
     """
     saved = _copy_of_stderr()
     if saved is None:
@@ -46,23 +46,23 @@ def without_native_chatter() -> Iterator[None]:
 
 @contextmanager
 def without_log_messages(logger_name: str, words: str) -> Iterator[None]:
-    """Drop a logger's records that hold these words, for as long as the block runs."""
+    """Drop the logger's records whose message contains ``words``, while the block runs."""
 
-    def says_something_else(record: logging.LogRecord) -> bool:
+    def is_wanted(record: logging.LogRecord) -> bool:
         return words not in record.getMessage()
 
     logger = logging.getLogger(logger_name)
-    logger.addFilter(says_something_else)
+    logger.addFilter(is_wanted)
     try:
         yield
     finally:
-        logger.removeFilter(says_something_else)
+        logger.removeFilter(is_wanted)
 
 
 def _copy_of_stderr() -> int | None:
     try:
         return os.dup(_STDERR)
-    except OSError:  # closed, as under some services: nobody would hear the chatter
+    except OSError:  # closed, as in some services: there is nothing to filter
         return None
 
 

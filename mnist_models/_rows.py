@@ -1,5 +1,6 @@
-"""Rows and labels as every estimator takes them, and what scikit-learn would let pass: refused."""
+"""Input checks shared by all estimators; stricter than scikit-learn's where it misreads data."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -7,55 +8,56 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-# What NumPy would make numbers of, by its letters for them.
-_NO_NUMBERS = {"m": "durations", "M": "dates", "S": "bytes", "U": "strings"}
+# The kinds of dtype that NumPy would convert to numbers, though they are none.
+_NOT_NUMERIC = {"m": "durations", "M": "dates", "S": "bytes", "U": "strings"}
 
 
 def check_rows(estimator: Any, X: Any, y: Any = "no_validation", **how: Any) -> Any:
-    """X, and y if given, by scikit-learn's ``validate_data`` for numbers of any real dtype.
+    """Check X, and y if given, by scikit-learn's ``validate_data``, for any real dtype.
 
     Parameters
     ----------
     estimator : estimator
-        Whose number and names of features are set, or with ``reset=False`` compared.
+        Its number and names of features are set or, with ``reset=False``, compared.
     X : array-like of numbers, shape (n_samples, n_features)
     y : array-like, shape (n_samples,), default="no_validation"
     **how
-        As ``validate_data`` has it.
+        Further arguments of ``validate_data``.
 
     Returns
     -------
     X or (X, y)
-        As arrays; X of a numeric dtype, and without a copy where it is such an array.
+        As arrays; X has a numeric dtype, and is not copied if it is such an array already.
 
     Raises
     ------
     TypeError, ValueError
-        If they are no such arrays, or hold masked values, dates or text.
+        If they are not such arrays, or hold masked values, dates or text.
     """
-    refuse(X, y)
-    with beyond_reach():
+    refuse_misread(X, y)
+    with overflow_ignored():
         checked = validate_data(estimator, X, y, **how)
         rows = checked[0] if isinstance(checked, tuple) else checked
-        if rows.dtype == object:  # columns of numbers in a DataFrame, some of them as categories
+        if rows.dtype == object:  # a DataFrame of numbers, with categorical columns among them
             rows = check_array(rows, dtype=np.float64, input_name="X")
-    refuse(rows)  # a list of dates
+    refuse_misread(rows)  # a list of dates
     return (rows, checked[1]) if isinstance(checked, tuple) else rows
 
 
-def refuse(X: Any, y: Any = None, sample_weight: Any = None) -> None:
-    """Raise ValueError for what scikit-learn would take for something else than it is.
+def refuse_misread(X: Any, y: Any = None, sample_weight: Any = None) -> None:
+    """Raise ValueError for input that scikit-learn would silently misread.
 
-    It drops the mask of an array, and takes dates for the numbers behind them, and the digits of
-    text for numbers. That is left to it only in lists of them, which must be converted to be seen.
+    It drops the mask of a masked array, reads dates as the integers that store them, and parses
+    text as numbers. Plain lists are not looked into, as that would mean converting them.
     """
     for name, array in {"X": X, "y": y, "sample_weight": sample_weight}.items():
         refuse_mask(array, name)
-    for dtype in getattr(X, "dtypes", [getattr(X, "dtype", None)]):
-        kind = _NO_NUMBERS.get(getattr(dtype, "kind", ""))
+    dtypes = getattr(X, "dtypes", None)  # one for each column of a DataFrame, one for a Series
+    for dtype in dtypes if isinstance(dtypes, Iterable) else [getattr(X, "dtype", None)]:
+        kind = _NOT_NUMERIC.get(getattr(dtype, "kind", ""))
         if kind:
             raise ValueError(
-                f"X must be numeric. Got {kind} ({dtype}) instead. Convert them first."
+                f"X must be numeric. Got {kind} ({dtype}) instead. Convert them to numbers first."
             )
     _refuse_mixture(y)
 
@@ -65,13 +67,13 @@ def refuse_mask(array: Any, name: str) -> None:
     masked = int(np.count_nonzero(np.ma.getmaskarray(array))) if np.ma.isMA(array) else 0
     if masked:
         raise ValueError(
-            f"{name} has {masked} masked values, and would be read as if it had none. Fill them "
-            f"(np.ma.filled({name}, 0), say), or leave their rows out."
+            f"{name} has {masked} masked values, and its mask would be ignored. Fill them "
+            f"(np.ma.filled({name}, 0), say), or leave out their rows."
         )
 
 
 def _refuse_mixture(y: Any) -> None:
-    """Raise ValueError for text among labels of another kind: they have no order."""
+    """Raise ValueError for text among labels of other types, which cannot be sorted."""
     if getattr(getattr(y, "dtype", None), "kind", None) != "O":
         return
     kinds = {type(label).__name__ for label in np.asarray(y).ravel()}
@@ -80,24 +82,23 @@ def _refuse_mixture(y: Any) -> None:
         raise ValueError(f"y must hold labels of one kind. Got str and {others} instead.")
 
 
-def beyond_reach() -> np.errstate:
-    """No warnings inside of values beyond what a dtype holds: where they matter they are an error.
+def overflow_ignored() -> np.errstate:
+    """Silence NumPy's warnings of overflow in the block; the result is checked for infinity later.
 
-    They become infinite, and that is looked for. scikit-learn does so by adding X up, where
-    infinity may meet its opposite.
+    "Invalid" values too: scikit-learn checks by summing X, where inf and -inf may cancel.
     """
     return np.errstate(over="ignore", invalid="ignore")
 
 
 def as_float32(rows: NDArray[Any]) -> NDArray[np.float32]:
-    """Rows in float32, copied only if they are of another dtype.
+    """Rows as float32, copied only if they have another dtype.
 
     Raises
     ------
     ValueError
-        If they have values beyond float32.
+        If a value is too large for float32.
     """
-    with beyond_reach():
+    with overflow_ignored():
         narrow = rows.astype(np.float32, copy=False)
     check_float32(narrow)
     return narrow
@@ -107,6 +108,6 @@ def check_float32(rows: NDArray[np.float32]) -> None:
     """Raise ValueError if values were too large for float32."""
     if not np.isfinite(rows).all():
         raise ValueError(
-            "X has values too large for float32: expected pixels of at most 3.4e38, either side "
-            "of 0. Scale them down first."
+            "X has values too large for float32: expected absolute values of at most 3.4e38. "
+            "Scale them down first."
         )

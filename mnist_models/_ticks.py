@@ -1,4 +1,4 @@
-"""Word from inside a fit of how far it is, for whoever made the fit and wants to hear it."""
+"""Progress of a fit, epoch by epoch, reported to the code that started it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,9 @@ _hearing: ContextVar[Hear | None] = ContextVar("mnist_models_ticks", default=Non
 
 @contextmanager
 def listening(hear: Hear) -> Iterator[None]:
-    """Hear of the fits made inside: how many epochs are done, of at most how many.
+    """Call ``hear(done, total)`` after every epoch of the fits made inside the block.
+
+    ``total`` is the most epochs there can be: early stopping may end a fit before.
 
     Examples
     --------
@@ -27,7 +29,7 @@ def listening(hear: Hear) -> Iterator[None]:
 
 
 def tell(done: int, total: int) -> None:
-    """Say how many epochs are done; nobody need be listening."""
+    """Report that ``done`` of at most ``total`` epochs are done, if anybody is listening."""
     hear = _hearing.get()
     if hear is not None:
         hear(done, total)

@@ -1,27 +1,26 @@
-"""A fit comes to its end, or has not been."""
+"""A fit succeeds, or leaves the estimator as it was."""
 
 from types import TracebackType
 from typing import Any
 
 
-class Untouched:
-    """Inside, an estimator may change; if an error or Ctrl-C ends that, it is as it was before.
+class RestoredOnError:
+    """Give an estimator back its attributes if the block ends with an error or Ctrl-C.
 
-    scikit-learn's ``fit`` sets attribute after attribute. One that is interrupted leaves some of
-    the old and some of the new, which may well answer, and wrongly.
+    scikit-learn's ``fit`` sets one attribute after another. If it is interrupted, old and new ones
+    are mixed, and the estimator may predict without complaint, but wrongly.
 
     Parameters
     ----------
     estimator : estimator
-        Its attributes are put back as they were; lists among them, which may grow in place, with
-        the same contents.
+        Its attributes are restored; lists, which may have grown in place, with their old contents.
 
     Examples
     --------
     >>> from mnist_models.preprocessing import Standardize
     >>> standardize = Standardize().fit([[1.0], [3.0]])
     >>> try:
-    ...     with Untouched(standardize):
+    ...     with RestoredOnError(standardize):
     ...         standardize.mean_ = None
     ...         raise MemoryError
     ... except MemoryError:
@@ -29,7 +28,7 @@ class Untouched:
     [2.]
     """
 
-    # A class, not a generator: once it is entered, no instant is left uncovered.
+    # A class, not a generator: no instant between entering and leaving is left unprotected.
     def __init__(self, estimator: Any) -> None:
         self._estimator = estimator
         self._before = {
@@ -38,7 +37,7 @@ class Untouched:
         }
 
     def __enter__(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: the attributes were saved on construction."""
 
     def __exit__(
         self,
@@ -46,6 +45,6 @@ class Untouched:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Put everything back, in one step, if it did not end well."""
+        """Restore all attributes in one step after an error."""
         if kind is not None:
             self._estimator.__dict__ = self._before

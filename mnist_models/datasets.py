@@ -1,7 +1,7 @@
-"""Handwritten digits: as they ship, as they are fetched, as somebody's IDX files.
+"""Handwritten digits: MNIST, scikit-learn's own, or any IDX files.
 
 Every function returns an :class:`ImageDataset`: one row of 8-bit pixels per image and one label per
-row, as scikit-learn wants them, with the shape of the images kept beside.
+row, as scikit-learn expects them, and the shape of the images.
 """
 
 import operator
@@ -27,13 +27,13 @@ Split = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[Any], NDArray[Any]]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ImageDataset:
-    """Images and their labels, as read-only views of the arrays it is made from.
+    """Images and their labels, as read-only views of the given arrays.
 
     Parameters
     ----------
     data : ndarray of uint8, shape (n_images, height * width)
         One image per row, pixels from 0 (paper) to 255 (ink), row by row from the top left.
-        Read-only; perhaps a memory map of a file.
+        Read-only; may be a memory map of a file.
     target : ndarray, shape (n_images,)
         The label of each image. Read-only.
     image_shape : tuple of int
@@ -41,7 +41,8 @@ class ImageDataset:
     name : str
         What the data set is called in reports.
     n_official_train : int or None, default=None
-        How many of the first images its authors meant for training, where they said so.
+        How many of the images, from the first, the authors set apart for training; None if they
+        named no test set.
 
     Attributes
     ----------
@@ -71,6 +72,10 @@ class ImageDataset:
     n_official_train: int | None = None
 
     def __post_init__(self) -> None:
+        if len(self.image_shape) != 2:
+            raise ValueError(
+                f"image_shape must be (height, width). Got {self.image_shape} instead."
+            )
         n_pixels = self.image_shape[0] * self.image_shape[1]
         expected = (len(self.target), n_pixels)
         if self.data.shape != expected or self.data.dtype != np.uint8 or self.target.ndim != 1:
@@ -81,7 +86,8 @@ class ImageDataset:
             )
         if self.n_official_train is not None and not 0 < self.n_official_train < len(self.data):
             raise ValueError(
-                f"n_official_train must leave rows on both sides of {len(self.data)} images. "
+                "n_official_train must leave both training and test images: from 1 to "
+                f"{len(self.data) - 1} of {len(self.data)}. "
                 f"Got {self.n_official_train} instead."
             )
         for field in ("data", "target"):
@@ -145,12 +151,12 @@ class ImageDataset:
         n : int
             How many images to keep, at least one for each class.
         random_state : int, RandomState or None, default=None
-            Which ones. The same int always keeps the same images.
+            Which ones are kept. The same int always keeps the same images.
 
         Returns
         -------
         ImageDataset
-            The chosen images in their old order, without an official split.
+            The chosen images in their original order, without an official split.
 
         Raises
         ------
@@ -180,17 +186,17 @@ def fetch_mnist(
 ) -> ImageDataset:
     """MNIST, all 70,000 digits: the 60,000 for training, then the 10,000 for testing.
 
-    The first good source is taken: the copy in the user's cache, the four IDX files (gzip or
-    plain) in ``data_home``, in the folder that the environment variable ``MNIST_MODELS_DATA``
-    names, in the user's cache, at last a download (11 MB). The content is pinned by SHA-256, so
-    it is the same digits wherever they came from. An uncompressed copy (55 MB) is kept in the
-    user's cache and opened as a read-only memory map from then on.
+    The first good source is taken: the uncompressed copy in the user's cache; the four IDX files
+    (gzip or plain) in ``data_home``, in the folder named by the environment variable
+    ``MNIST_MODELS_DATA`` or in the user's cache; a download (11 MB). The content is checked
+    against its SHA-256, so the digits are the same from every source. The uncompressed copy
+    (55 MB) is made by the first call and opened as a read-only memory map from then on.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        A folder with the four files, looked into where the cache has no copy yet; downloaded files
-        are put there. None: the user's cache.
+        A folder to look for the four files in, if the cache has no uncompressed copy yet;
+        downloaded files are put there. None: the user's cache.
     download_if_missing : bool, default=True
         If False, or if the environment variable ``MNIST_MODELS_OFFLINE`` is set to anything, never
         open a connection.
@@ -205,7 +211,7 @@ def fetch_mnist(
     DatasetUnavailableError
         If the digits are in none of the folders and cannot, or may not, be downloaded.
     DatasetFormatError
-        If a file found is not the one published.
+        If a file that is found is not the published one.
 
     References
     ----------
@@ -269,9 +275,9 @@ def load_idx(images: str | PathLike[str], labels: str | PathLike[str]) -> ImageD
 def load_sample_digits() -> ImageDataset:
     """The 1,797 handwritten digits inside scikit-learn, in MNIST's 28×28 frame.
 
-    Each 8×8 digit (16 levels of ink) is enlarged to the 20×20 box that MNIST's digits fit into and
-    laid into a 28×28 frame with its centre of mass in the middle, as MNIST's were. No network, no
-    files, a fraction of a second.
+    Each 8×8 digit (ink from 0 to 16) is enlarged to the 20×20 box that MNIST's digits fit into and
+    placed in a 28×28 frame with its centre of mass in the middle, as MNIST's were. It needs no
+    network and no files, and takes a fraction of a second.
 
     Returns
     -------
@@ -290,7 +296,7 @@ def load_sample_digits() -> ImageDataset:
     >>> digits.images.shape, digits.data.dtype
     ((1797, 28, 28), dtype('uint8'))
     """
-    from sklearn.datasets import load_digits  # a twentieth of a second that few imports need
+    from sklearn.datasets import load_digits  # here, to spare every import a twentieth of a second
 
     digits = load_digits()
     ink = np.rint(digits.images * (255 / 16)).astype(np.uint8)
@@ -305,7 +311,7 @@ def _stratified_rows(
     _, codes, counts = np.unique(target, return_inverse=True, return_counts=True)
     share = counts * n / len(target)
     take = np.maximum(1, np.floor(share).astype(int))
-    while take.sum() != n:  # hand out, or take back, what rounding left: where it hurts least
+    while take.sum() != n:  # correct the rounding, one row at a time, in the class furthest off
         step = 1 if take.sum() < n else -1
         room = np.where((take < counts) if step > 0 else (take > 1), step * (share - take), -np.inf)
         take[np.argmax(room)] += step
@@ -322,7 +328,7 @@ def _dataset(
     name: str,
     n_official_train: int | None = None,
 ) -> ImageDataset:
-    # 64-bit labels: differences of 8-bit ones would wrap around in a caller's arithmetic
+    # 64-bit labels: differences of 8-bit ones would wrap around in the caller's arithmetic
     n, height, width = images.shape
     data = images.reshape(n, height * width)
     return ImageDataset(data, labels.astype(np.int64), (height, width), name, n_official_train)

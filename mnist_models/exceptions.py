@@ -1,29 +1,29 @@
-"""The few errors a caller may want to catch, and a warning.
+"""The few errors a caller may want to catch, and two warnings.
 
 ::
 
     ValueError
      +- DatasetFormatError       a file is not the data set it should be
      +- ModelFormatError         a file is not a model this library saved
-     |   +- ModelSecurityError   nor can it have become what it is by accident
-     +- ResumeMismatchError      a checkpoint is of another run
+     |   +- ModelSecurityError   and this is no accident
+     +- ResumeMismatchError      a checkpoint belongs to another run
     RuntimeError
-     +- CheckpointInUseError     another run is at work on that checkpoint
-     +- WorkerLostError          fits were lost with the workers that made them
+     +- CheckpointInUseError     another run is using the checkpoint
+     +- WorkerLostError          fits were lost because their worker processes died
     OSError
-     +- DatasetUnavailableError  MNIST is neither at hand nor to be had
+     +- DatasetUnavailableError  MNIST is not on disk and could not be downloaded
     UserWarning
-     +- PreflightWarning         an evaluation would mislead
-     +- ModelVersionWarning      a model was saved by other versions than load it
+     +- PreflightWarning         an evaluation would be misleading
+     +- ModelVersionWarning      a model was saved with other library versions
 
-Everything else is the ``ValueError`` or ``TypeError`` that scikit-learn raises in the same place.
+Other invalid input raises ``ValueError`` or ``TypeError``, as in scikit-learn.
 """
 
 from typing import Any
 
 
 class DatasetFormatError(ValueError):
-    """A data file is malformed: the message names file, offset, what was expected and what came."""
+    """A data file is malformed: the message says where, what was expected and what was found."""
 
 
 class DatasetUnavailableError(OSError):
@@ -35,31 +35,31 @@ class ModelFormatError(ValueError):
 
 
 class ModelSecurityError(ModelFormatError):
-    """A file is not the one expected, or what it says was forged: its own checksum agrees with it.
+    """A file is not the expected one, or its content was forged and its checksum adjusted.
 
-    It should not be used; find out where it comes from.
+    Do not use it; find out where it came from.
     """
 
 
 class ResumeMismatchError(ValueError):
-    """A checkpoint is of a run with other data, folds, parameters or versions: which is said."""
+    """A checkpoint belongs to another run: the message says what differs."""
 
 
 class CheckpointInUseError(RuntimeError):
-    """Another run is at work on the same checkpoint; its process is named."""
+    """Another run is using the same checkpoint; the message names its process."""
 
 
 class WorkerLostError(RuntimeError):
-    """Some fits died with the processes that made them, or did not end in time.
+    """Some fits were lost because their worker processes died or did not finish in time.
 
-    All others were finished first, and are in the checkpoint if there is one.
+    All other fits were finished first, and are in the checkpoint if there is one.
 
     Attributes
     ----------
     lost : dict of str to str
-        What became of each, as ``{"network, fold 3": "..."}``.
+        What happened to each lost fit, as ``{"network, fold 3": "..."}``.
     finished : dict of str to Evaluation
-        The models none of whose fits were lost.
+        The results of the models that lost no fit.
     """
 
     def __init__(self, message: str, lost: dict[str, str], finished: dict[str, Any]) -> None:
@@ -72,12 +72,12 @@ class WorkerLostError(RuntimeError):
 
 
 class PreflightWarning(UserWarning):
-    """Something about models, data or folds would mislead: said before the first fit.
+    """The models, data or folds would give misleading results; issued before the first fit.
 
-    The message begins with the name of the finding, as in ``[duplicate-rows]``. By that name it is
-    silenced: with ``ignore=`` of :func:`mnist_models.evaluate`, or by a filter of ``warnings``.
+    The message begins with the name of the finding, as in ``[duplicate-rows]``. Use that name to
+    silence it: in ``ignore=`` of :func:`mnist_models.evaluate`, or in a ``warnings`` filter.
     """
 
 
 class ModelVersionWarning(UserWarning):
-    """A model was saved by other versions of libraries than load it: answers may differ a bit."""
+    """A model was saved with other library versions: its predictions may differ slightly."""

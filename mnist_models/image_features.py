@@ -1,4 +1,4 @@
-"""Images straightened, and images described by the directions of their edges."""
+"""Transformers of images: deskewing, and histograms of oriented gradients."""
 
 from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple
@@ -16,20 +16,22 @@ from mnist_models._features.images import (
 from mnist_models._names import check_name
 from mnist_models._rows import check_rows
 
-# Dalal and Triggs cut normalized values there. Nothing exceeds 1.
+# Where normalized values are clipped: Dalal and Triggs chose 0.2; none exceeds 1.
 _CLIPS = {"L1-sqrt": 1.0, "L2": 1.0, "L2-Hys": 0.2}
 
 
 class Deskew(ImageTransformer):
-    """Straighten the writing in each image and bring it to the middle.
+    """Straighten the writing in each image and centre it.
 
     Slanted writing is sheared upright [1]_: each row of pixels moves sideways in proportion to its
-    height over the middle, as far as takes away the covariance of mass across and down. The centre
-    of mass comes to the middle of the frame. Pixels are resampled once, bilinearly.
+    height above the middle, so that the horizontal and vertical positions of the mass are no longer
+    correlated. The centre of mass moves to the middle of the frame. Pixels are resampled once,
+    bilinearly.
 
-    Mass is what exceeds an image's least value, which is taken for paper and surrounds the frame:
-    in other units (0 to 255, -1 to 1) the answer is the same. Slants are undone up to 45 degrees;
-    what slants further is a stroke that lies. A blank or constant image stays as it is.
+    Mass is what exceeds an image's least value. That is taken for the paper, and fills what moves
+    in from outside the frame. So the unit of the pixels (0 to 255, -1 to 1) makes no difference.
+    At most a slant of 45 degrees is undone: what slants more is a horizontal stroke. A constant
+    image stays as it is.
 
     Parameters
     ----------
@@ -75,8 +77,8 @@ class Deskew(ImageTransformer):
 
         Returns
         -------
-        ndarray, shape (n_samples, n_features)
-            Of uint8, rounded, where X is uint8; otherwise of float32.
+        ndarray of uint8 or float32, shape (n_samples, n_features)
+            Rounded to uint8 if X is uint8; otherwise float32.
 
         Raises
         ------
@@ -87,14 +89,14 @@ class Deskew(ImageTransformer):
 
         images = check_rows(self, X, reset=False)
         shape = resolve_shape(self.image_shape, images.shape[1])
-        whole = images.dtype == np.uint8
-        answer = np.empty(images.shape, dtype=np.uint8 if whole else np.float32)
+        is_uint8 = images.dtype == np.uint8
+        result = np.empty(images.shape, dtype=np.uint8 if is_uint8 else np.float32)
         straight = np.empty((images_at_once(images), *shape), dtype=np.float32)
         for rows, block in image_blocks(images, shape):
             deskew_images(block, straight)
             upright = straight[: len(block)].reshape(len(block), -1)
-            answer[rows] = np.rint(upright, out=upright) if whole else upright
-        return answer
+            result[rows] = np.rint(upright, out=upright) if is_uint8 else upright
+        return result
 
     def _feature_names(self) -> list[str]:
         height, width = resolve_shape(self.image_shape, self.n_features_in_)
@@ -109,14 +111,13 @@ class Deskew(ImageTransformer):
 class HogFeatures(ImageTransformer):
     """Describe each image by histograms of oriented gradients.
 
-    Windows of ``cell_size`` pixels stand every ``stride`` pixels on the image. In each, edges are
-    sorted by their direction, and their strengths averaged over the window (the lengths of the
-    gradients, which are central differences); that is normalized over blocks of windows [1]_.
-    Windows stand whole in the image, the first in its upper left corner; pixels right of or below
-    the last are not read.
+    A window of ``cell_size`` pixels a side is placed every ``stride`` pixels. Each has a histogram
+    of the directions of its gradients (central differences), weighted by their lengths; histograms
+    are normalized over blocks of windows [1]_. The first window is in the upper left corner, all
+    are completely inside the image, and pixels right of or below the last are not used.
 
-    Multiplying an image by a positive number, or adding one, changes nothing but roundings. A blank
-    image, and a blank block, is all 0.
+    Multiplying an image by a positive number, or adding a constant, changes the result by rounding
+    only. A blank image or block gives zeros.
 
     Parameters
     ----------
@@ -124,29 +125,29 @@ class HogFeatures(ImageTransformer):
         Pixels to each image; -1 for one of the two stands for what the other leaves. None is for
         square images.
     orientations : int, default=8
-        Directions, spaced evenly over a full turn where ``signed``, otherwise over a half.
+        Directions, spaced evenly over a full turn if ``signed``, otherwise over half a turn.
     signed : bool, default=True
-        Whether an edge from dark to light is told from one from light to dark.
+        Whether an edge from dark to light differs from one from light to dark.
     interpolate : bool, default=True
-        Whether an edge is shared, in linear proportion, by the two directions nearest to it, and
-        counts in a window the less the farther it is from the middle (a triangle ``cell_size``
-        pixels wide across, and one down). Otherwise it counts whole in its window, for the last
-        direction not past it.
+        If True, an edge is shared linearly by the two directions nearest to it, and its weight
+        in a window falls linearly with the distance from the middle, across and down. If False,
+        it counts fully, for the last direction at or before its own.
     cell_size : int, default=7
         Height and width of a window, in pixels.
     stride : int, default=3
         Pixels from one window to the next, 1 to ``cell_size``. Below ``cell_size`` they overlap.
     block_size : int, default=1
-        Height and width of a block, in windows. Blocks stand at every window and overlap; a window
-        appears anew in each of its blocks.
+        Height and width of a block, in windows. A block begins at every window, as far as there is
+        room, so blocks overlap, and a window is repeated in each of its blocks.
     block_norm : {"L1-sqrt", "L2", "L2-Hys"}, default="L1-sqrt"
-        ``"L2"`` divides a block by its Euclidean length; ``"L2-Hys"`` then cuts values at 0.2 and
-        divides by the length again; ``"L1-sqrt"`` divides by the sum and takes the square root.
+        ``"L2"`` divides a block by its Euclidean length; ``"L2-Hys"`` then clips values at 0.2
+        and divides by the length again; ``"L1-sqrt"`` divides by the sum and takes the square root.
     epsilon : float, default=0.01
-        Share of the image's contrast (its greatest value less its least) that is added to each
-        block's sum, or in squares to its length, so that faint blocks stay faint; at least 1e-12.
+        Share of the image's contrast (its greatest value minus its least) that is added to each
+        block's sum or, squared, to its squared length, so that faint blocks stay faint; at least
+        1e-12.
     dtype : {"float32", "uint8"}, default="float32"
-        ``"float32"`` gives values in [0, 1]; ``"uint8"`` 255 times that, rounded.
+        ``"float32"`` gives values from 0 to 1; ``"uint8"`` 255 times that, rounded.
 
     Attributes
     ----------
@@ -205,7 +206,7 @@ class HogFeatures(ImageTransformer):
         self.dtype = dtype
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32] | NDArray[np.uint8]:
-        """Describe each image.
+        """Compute the histograms of each image.
 
         Parameters
         ----------
@@ -215,23 +216,23 @@ class HogFeatures(ImageTransformer):
         Returns
         -------
         ndarray of ``dtype``, shape (n_samples, n_features_out)
-            Blocks row by row; in a block its windows row by row; in a window the directions.
+            Ordered by block, then window in the block, both row by row, then direction.
 
         Raises
         ------
         TypeError, ValueError
-            If X is not such an array, a parameter is not as documented, or the images are too small
-            for one block.
+            If X is not such an array, a parameter is invalid, or the images are too small for one
+            block.
         """
         from mnist_models._features.hog_kernels import hog_images
 
         images = check_rows(self, X, reset=False)
         grid = self._grid(images.shape[1])
-        answer = np.empty((len(images), grid.n_features), dtype=self.dtype)
-        whole = answer.dtype == np.uint8
-        shares = np.empty((images_at_once(images), grid.n_features), dtype=np.float32)
+        result = np.empty((len(images), grid.n_features), dtype=self.dtype)
+        is_uint8 = result.dtype == np.uint8
+        buffer = np.empty((images_at_once(images), grid.n_features), dtype=np.float32)
         for rows, block in image_blocks(images, grid.image_shape):
-            features = shares[: len(block)] if whole else answer[rows]
+            features = buffer[: len(block)] if is_uint8 else result[rows]
             hog_images(
                 block,
                 int(self.orientations),
@@ -245,9 +246,9 @@ class HogFeatures(ImageTransformer):
                 float(self.epsilon),
                 features,
             )
-            if whole:
-                answer[rows] = np.rint(np.multiply(features, 255, out=features), out=features)
-        return answer
+            if is_uint8:
+                result[rows] = np.rint(np.multiply(features, 255, out=features), out=features)
+        return result
 
     def _feature_names(self) -> list[str]:
         grid = self._grid(self.n_features_in_)
@@ -263,7 +264,7 @@ class HogFeatures(ImageTransformer):
         ]
 
     def _grid(self, n_features: int) -> "_Grid":
-        """Where windows stand on images of so many pixels, once the parameters are checked."""
+        """The windows on images with ``n_features`` pixels, after checking the parameters."""
         self._check_parameters()
         height, width = shape = resolve_shape(self.image_shape, n_features)
         least = self.cell_size + (self.block_size - 1) * self.stride
@@ -271,13 +272,13 @@ class HogFeatures(ImageTransformer):
             raise ValueError(
                 f"Images must be at least {least}x{least} pixels to hold a block of block_size="
                 f"{self.block_size} windows of cell_size={self.cell_size} every stride="
-                f"{self.stride} pixels. Got {height}x{width} instead. Choose smaller windows."
+                f"{self.stride} pixels. Got {height}x{width} instead. Use smaller ones."
             )
         rows, columns = (
             _windows(length, self.cell_size, self.stride, self.interpolate) for length in shape
         )
         down, across = (side.shape[1] - self.block_size + 1 for side in (rows, columns))
-        # in Python's whole numbers, which do not wrap around
+        # Python ints, which do not overflow
         n_features = down * across * int(self.block_size) ** 2 * int(self.orientations)
         return _Grid(shape, rows, columns, n_features)
 
@@ -300,7 +301,7 @@ class HogFeatures(ImageTransformer):
 
 
 class _Grid(NamedTuple):
-    """Where windows stand: the weight of each row or column of pixels in each one of windows."""
+    """The windows on an image: the weight of each pixel row and column in each window."""
 
     image_shape: tuple[int, int]
     rows: NDArray[np.float64]  # (height, windows down)
@@ -309,7 +310,7 @@ class _Grid(NamedTuple):
 
 
 def _windows(length: int, size: int, stride: int, triangular: bool) -> NDArray[np.float64]:
-    """The (length, n_windows) weights of the pixels of a line in the windows over it, sums 1."""
+    """The (length, n_windows) weights of the pixels of a line; those of a window sum to 1."""
     middles = np.arange(0, length - size + 1, stride) + (size - 1) / 2
     distance = np.abs(np.arange(length)[:, None] - middles)
     height = (size + 1) / 2 - distance if triangular else 1.0

@@ -1,4 +1,4 @@
-"""Logistic regression: scikit-learn's own model, with a solver that knows its data."""
+"""Logistic regression: scikit-learn's model, with a solver preconditioned by the data."""
 
 import warnings
 from typing import Any, Self
@@ -17,35 +17,35 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from mnist_models._linear.blas_threads import blas_threads_as_workers
 from mnist_models._linear.loss import LinearSoftmax, row_tasks
 from mnist_models._linear.solver import BreakdownError, Solution, minimize
-from mnist_models._rows import beyond_reach, refuse
-from mnist_models._whole_fits import Untouched
+from mnist_models._rows import overflow_ignored, refuse_misread
+from mnist_models._whole_fits import RestoredOnError
 
-# float32 holds these exactly. Every other dtype becomes float64, as in scikit-learn.
+# These become float32, which holds them exactly; other dtypes become float64, as in scikit-learn.
 _EXACT_IN_FLOAT32 = (np.float16, np.int8, np.uint8, np.int16, np.uint16, np.bool_)
 
 
 class LogisticRegression(linear_model.LogisticRegression):
-    """Logistic regression: scikit-learn's, many times faster on dense data with many rows.
+    """Logistic regression as in scikit-learn, many times faster on dense data with many rows.
 
     Parameters, attributes, methods and the model itself are those of
     :class:`sklearn.linear_model.LogisticRegression`. With its default solver and penalty, dense X
     and at least as many rows as columns, ``fit`` minimises the same objective by L-BFGS that
     starts from the inverse of the data's Gram matrix instead of a multiple of the identity, and
-    reads X once an iteration. In every other case (sparse or wide X, another solver or penalty,
-    ``C=np.inf``, callbacks, array API dispatch), and should rounding defeat it, scikit-learn's
-    own ``fit`` runs.
+    reads X once per iteration. In every other case (sparse or wide X, another solver or penalty,
+    ``C=np.inf``, callbacks, array API dispatch), and if rounding stops it, scikit-learn's own
+    ``fit`` runs.
 
-    What differs from scikit-learn's, beside the time:
+    Apart from the time, the differences are:
 
-    - It stops later. ``tol`` bounds the gradient, as there, and also what the objective may still
-      have to fall, as a share of itself: 1e-4 by default, by a cautious estimate.
-    - 8- and 16-bit integers, booleans and float16 become float32, which holds them exactly, where
-      scikit-learn makes float64 of them; ``coef_`` is float32 then. float32 X is never copied,
+    - It stops later. ``tol`` bounds the gradient, as in scikit-learn, and also how far the
+      objective is above its minimum, relative to itself, by a cautious estimate.
+    - 8- and 16-bit integers, booleans and float16 become float32, which holds them exactly, and
+      ``coef_`` is float32 then; scikit-learn converts them to float64. float32 X is never copied,
       whatever its memory order.
-    - The same data give the same bits, whatever the number of threads. There are as many as BLAS
-      has (``threadpoolctl`` sets that), each using BLAS on its own meanwhile.
+    - The result is the same to the last bit for any number of threads. There are as many as BLAS
+      has (``threadpoolctl`` sets that); meanwhile, BLAS uses one thread in each.
     - Masked values, dates and text are refused, and so are rows whose scores overflow, for which
-      scikit-learn answers NaN. A ``fit`` that is interrupted leaves the model as it was.
+      scikit-learn returns NaN. A ``fit`` that is interrupted leaves the model as it was.
 
     Parameters
     ----------
@@ -54,19 +54,20 @@ class LogisticRegression(linear_model.LogisticRegression):
     C : float, default=1.0
         Inverse strength of the penalty, above 0; ``np.inf`` is no penalty.
     l1_ratio : float, default=0.0
-        Share of the penalty that is of the coefficients' absolute values, from 0 to 1; the rest is
-        of their squares. Other than 0 needs the solver ``"saga"`` (1 also ``"liblinear"``).
+        Share of the L1 penalty, from 0 to 1; the rest is L2. Values above 0 need the solver
+        ``"saga"``, or ``"liblinear"`` for 1.
     dual : bool, default=False
         For the solver ``"liblinear"``: solve the dual problem.
     tol : float, default=1e-4
-        When to stop, above 0: as told above.
+        Tolerance for stopping, above 0: see above.
     fit_intercept : bool, default=True
-        Whether scores have a constant beside the coefficients. It is not penalised.
+        Whether to fit an intercept. It is not penalised.
     intercept_scaling : float, default=1
-        For the solver ``"liblinear"``: the value of the column that stands for the constant.
+        For the solver ``"liblinear"``: the value of the constant column whose coefficient is the
+        intercept.
     class_weight : dict of label to float, "balanced" or None, default=None
-        What rows of each class count, times their ``sample_weight``; ``"balanced"``: every class as
-        much as any other.
+        Weight of each class, multiplied by ``sample_weight``; ``"balanced"`` gives every class the
+        same total weight.
     random_state : int, RandomState instance or None, default=None
         For the solvers ``"liblinear"``, ``"sag"`` and ``"saga"``, which shuffle.
     solver : {"lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"}, \
@@ -75,22 +76,22 @@ default="lbfgs"
     max_iter : int, default=100
         The most iterations. Standardized MNIST needs 88.
     verbose : int, default=0
-        Above 0: print the iterations and the objective at the end.
+        Above 0: print the number of iterations and the objective at the end.
     warm_start : bool, default=False
         Start from the coefficients of the last fit.
     n_jobs : int, default=None
-        Without effect in scikit-learn from 1.8 on; do not set it.
+        Has no effect since scikit-learn 1.8; do not set it.
 
     Attributes
     ----------
     classes_ : ndarray, shape (n_classes,)
         The labels, sorted.
     coef_ : ndarray of float32 or float64, shape (1, n_features) or (n_classes, n_features)
-        The coefficients, one row for two classes; of the dtype that X was fitted in.
+        The coefficients: one row for two classes, otherwise one for each.
     intercept_ : ndarray of the same dtype, shape (1,) or (n_classes,)
-        Zeros with ``fit_intercept=False``.
+        The intercepts; zeros with ``fit_intercept=False``.
     n_iter_ : ndarray of int32, shape (1,)
-        Iterations done.
+        Number of iterations.
     n_features_in_ : int
         Number of features seen during ``fit``.
     feature_names_in_ : ndarray of str, shape (n_features,)
@@ -107,16 +108,16 @@ default="lbfgs"
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Find the coefficients.
+        """Fit the model.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of numbers, shape (n_samples, n_features)
             Finite values.
         y : array-like, shape (n_samples,)
-            A label for each row, of at least two classes.
+            Labels, of at least two classes.
         sample_weight : array-like of numbers, shape (n_samples,), default=None
-            The weight of each row; 1 where not given.
+            Weight of each row; None gives every row 1.
 
         Returns
         -------
@@ -126,21 +127,21 @@ default="lbfgs"
         Raises
         ------
         ValueError
-            If X, y, sample_weight or a parameter is not as documented.
+            If X, y, ``sample_weight`` or a parameter is invalid.
 
         Warns
         -----
         ConvergenceWarning
             If ``max_iter`` iterations were not enough.
         """
-        refuse(X, y, sample_weight)
-        with Untouched(self), beyond_reach():
+        refuse_misread(X, y, sample_weight)
+        with RestoredOnError(self), overflow_ignored():
             if not (self._is_covered(X) and self._fit_by_gram(X, y, sample_weight)):
                 super().fit(X, y, sample_weight)
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
-        """The scores that ``predict`` and ``predict_proba`` go by.
+        """The scores from which ``predict`` and ``predict_proba`` follow.
 
         Parameters
         ----------
@@ -150,7 +151,7 @@ default="lbfgs"
         Returns
         -------
         ndarray of float32 or float64, shape (n_samples,) or (n_samples, n_classes)
-            ``X @ coef_.T + intercept_``; of two classes, that of the second.
+            ``X @ coef_.T + intercept_``; for two classes, the score of the second.
 
         Raises
         ------
@@ -159,8 +160,8 @@ default="lbfgs"
         ValueError
             If X is not such an array, or so large that a score is not finite.
         """
-        refuse(X)
-        with beyond_reach():
+        refuse_misread(X)
+        with overflow_ignored():
             scores: NDArray[np.floating[Any]] = super().decision_function(X)
         if get_config()["array_api_dispatch"] or np.isfinite(scores).all():
             return scores
@@ -170,7 +171,7 @@ default="lbfgs"
         )
 
     def _is_covered(self, X: Any) -> bool:
-        """Whether our solver is for these settings; of some others scikit-learn warns."""
+        """Whether our solver supports the parameters and the kind of X."""
         return bool(
             self.solver == "lbfgs"
             and self.penalty == "deprecated"
@@ -184,7 +185,7 @@ default="lbfgs"
         )
 
     def _fit_by_gram(self, X: Any, y: Any, sample_weight: Any) -> bool:
-        """Fit with our solver, or return False with nothing learnt where that one does not do."""
+        """Fit with our solver; return False, with nothing learned, if it cannot fit this data."""
         dtypes = [np.float64, np.float32, *_EXACT_IN_FLOAT32]
         X, y = validate_data(self, X, y, accept_sparse=True, dtype=dtypes)
         if sparse.issparse(X):  # a DataFrame with sparse columns
@@ -200,24 +201,10 @@ default="lbfgs"
         start = self._start(len(classes), d)
         if weight is None or start is None:
             return False
-        total = float(weight.sum())
-        with blas_threads_as_workers(len(list(row_tasks(n, d)))) as run:
-            problem = LinearSoftmax(
-                X,
-                codes,
-                (weight / total).astype(X.dtype),
-                len(start),
-                self.fit_intercept,
-                1 / (self.C * total),
-                run,
-            )
-            try:
-                solution = minimize(problem, start, tol=self.tol, max_iter=self.max_iter)
-            except (BreakdownError, LinAlgError):
-                return False
-        coef = solution.W.astype(X.dtype)
-        if not np.isfinite(coef).all():
+        solution = self._solve(X, codes, weight, start)
+        if solution is None:
             return False
+        coef = solution.W.astype(X.dtype)
         self.classes_ = classes
         self.coef_ = coef[:, :d]
         self.intercept_ = coef[:, d] if self.fit_intercept else np.zeros(len(coef), X.dtype)
@@ -225,20 +212,45 @@ default="lbfgs"
         self._report(solution)
         return True
 
+    def _solve(
+        self,
+        X: NDArray[Any],
+        codes: NDArray[np.intp],
+        weight: NDArray[np.float64],
+        start: NDArray[np.float64],
+    ) -> Solution | None:
+        """Minimise the objective from ``start``; None if rounding or overflow prevents it."""
+        total = float(weight.sum())
+        with blas_threads_as_workers(len(list(row_tasks(*X.shape)))) as run:
+            problem = LinearSoftmax(
+                X,
+                codes,
+                weight=(weight / total).astype(X.dtype),
+                n_outputs=len(start),
+                fit_intercept=self.fit_intercept,
+                l2=1 / (self.C * total),
+                run=run,
+            )
+            try:
+                solution = minimize(problem, start, tol=self.tol, max_iter=self.max_iter)
+            except (BreakdownError, LinAlgError):
+                return None
+        return solution if np.isfinite(solution.W.astype(X.dtype)).all() else None
+
     def _row_weights(
         self, X: Any, y: Any, sample_weight: Any, classes: NDArray[Any], codes: NDArray[np.intp]
     ) -> NDArray[np.float64] | None:
-        """Sample weight times class weight; None where the objective has no minimum for them."""
+        """Sample weight times class weight; None if the objective has no minimum with them."""
         weight: NDArray[np.float64] = _check_sample_weight(sample_weight, X, dtype=np.float64)
         if self.class_weight is not None and _every_class_weighs(weight, codes):
-            of_class = compute_class_weight(
+            per_class = compute_class_weight(
                 self.class_weight, classes=classes, y=y, sample_weight=weight
             )
-            weight = weight * of_class[codes]
+            weight = weight * per_class[codes]
         return weight if _every_class_weighs(weight, codes) else None
 
     def _start(self, n_classes: int, d: int) -> NDArray[np.float64] | None:
-        """The coefficients to start from; None where those of the last fit have another shape."""
+        """The coefficients to start from; None if those of the last fit have another shape."""
         shape = (1 if n_classes == 2 else n_classes, d)
         W = np.zeros((shape[0], d + self.fit_intercept))
         if self.warm_start and hasattr(self, "coef_"):
@@ -255,13 +267,13 @@ default="lbfgs"
         if not solution.converged:
             warnings.warn(
                 f"lbfgs failed to converge after {solution.n_iter} iteration(s) (max_iter): the "
-                "objective could still fall by more than tol allows. Increase max_iter, or scale "
-                "the columns of X (see sklearn.preprocessing).",
+                "gradient or the objective is still further from the minimum than tol allows. "
+                "Increase max_iter, or scale the columns of X (see sklearn.preprocessing).",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
 
 def _every_class_weighs(weight: NDArray[np.float64], codes: NDArray[np.intp]) -> bool:
-    """One without weight would draw its intercept to minus infinity."""
+    """Whether no weight is negative and no class weighs 0: its intercept would tend to -inf."""
     return bool(weight.min() >= 0 and np.bincount(codes, weight).min() > 0)

@@ -1,4 +1,4 @@
-"""The three models by name, and the settings worth searching for each."""
+"""The three models by name, and the parameter grids worth searching."""
 
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -21,18 +21,18 @@ _CLASSIFIERS: dict[str, type[Any]] = {
 }
 MODEL_NAMES = tuple(_CLASSIFIERS)
 
-# Share of the variance that the principal components kept explain: on MNIST, 80 of them do.
+# Share of the variance that the principal components must explain: on MNIST, 80 of them do.
 _EXPLAINED = 0.966
 
-# Where each recipe departs from a class's defaults. The accurate settings were chosen by
+# The parameters of each recipe that are not a class's defaults. The accurate ones were chosen by
 # cross-validation on the official training rows: python -m benchmarks.tuning
-_DEPARTURES: dict[str, dict[str, dict[str, Any]]] = {
+_PARAMETERS: dict[str, dict[str, dict[str, Any]]] = {
     "report": {
-        # enough to converge, which the report did not wait for
+        # enough to converge, as the report's model did not
         "logistic": {"max_iter": 1000},
         "forest": {},
-        # so strong a penalty that training and test accuracy meet, at 0.94 to 0.95, as there;
-        # averaged, since under it single epochs stray by half a percent either way
+        # as in the report, the penalty is so strong that training and test accuracy are equal, 0.94
+        # to 0.95; averaged, since single epochs then vary by half a percent either way
         "network": {"l2": 0.01, "ema_momentum": 0.99},
     },
     "accurate": {
@@ -54,8 +54,8 @@ _DEPARTURES: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 
-# The values around each default that move accuracy most; "conv" is the accurate network.
-_SETTINGS: dict[str, dict[str, dict[str, list[Any]]]] = {
+# The parameters that affect accuracy most, around their defaults; "conv": the accurate network.
+_GRIDS: dict[str, dict[str, dict[str, list[Any]]]] = {
     "small": {
         "logistic": {"C": [0.01, 1.0]},
         "forest": {"max_features": ["sqrt", 0.1]},
@@ -87,25 +87,25 @@ def make_model(
     memory: Any = None,
     **params: Any,
 ) -> Pipeline:
-    """One of the three models behind its preprocessing: an ordinary scikit-learn Pipeline.
+    """Make one of the three models with its preprocessing: an ordinary scikit-learn Pipeline.
 
     Parameters
     ----------
     name : {"logistic", "forest", "network"}
-        Which classifier.
+        The classifier.
     recipe : {"report", "accurate"}, default="report"
-        Which preprocessing, as :func:`make_preprocessor` has it, and which settings. For
-        ``"accurate"`` the forest gets its gradients as 8-bit numbers, which it counts; logistic
-        regression gets their principal components, up to 96.6 % of the variance (80 of them on
-        MNIST), and all products of two [1]_; the network is convolutional, finds its gradients
-        for itself in the bare pixels, which may have any scale, and is trained on warped images
-        for all its ``epochs`` (fewer take less time, and cost little accuracy).
+        The preprocessing, see :func:`make_preprocessor`, and the classifier's parameters. For
+        ``"accurate"`` the forest gets the oriented gradients as 8-bit numbers, which it counts;
+        logistic regression gets their principal components for 96.6 % of the variance (80 on
+        MNIST), and all products of two of these [1]_; the network is convolutional, gets the
+        pixels themselves, in any scale, and is trained on warped images for all its ``epochs``
+        (fewer take less time and cost little accuracy).
     random_state : int, RandomState instance or None, default=None
-        The classifier's.
+        The classifier's ``random_state``.
     memory : str, joblib.Memory or None, default=None
-        Where the Pipeline may keep its fitted preprocessing.
+        Where the Pipeline caches its fitted preprocessing; None for nowhere.
     **params
-        Further parameters of the classifier, as ``n_estimators=300``.
+        Other parameters of the classifier, such as ``n_estimators=300``.
 
     Returns
     -------
@@ -142,18 +142,19 @@ def search_space(
     recipe: Recipe = "report",
     random_state: int | np.random.RandomState | None = None,
 ) -> list[dict[str, list[Any]]]:
-    """The grid of one GridSearchCV over several models: the step itself and its settings.
+    """The parameter grid of one GridSearchCV over several models and their parameters.
 
     Parameters
     ----------
     names : str or iterable of str, default=MODEL_NAMES
-        Which of the models.
+        The models.
     size : {"small", "large"}, default="small"
-        ``"small"`` tries two settings of each model, ``"large"`` 5, 6 and 18.
+        ``"small"`` has two candidates for each model; ``"large"`` 5 for ``"logistic"``, 6 for
+        ``"forest"`` and 18 for ``"network"``.
     recipe : {"report", "accurate"}, default="report"
-        Each model's preprocessing and other settings, as :func:`make_model` has them.
+        Each model's preprocessing and its other parameters, see :func:`make_model`.
     random_state : int, RandomState instance or None, default=None
-        The classifiers'.
+        The classifiers' ``random_state``.
 
     Returns
     -------
@@ -175,17 +176,17 @@ def search_space(
     >>> search.fit(digits.data, digits.target).best_params_
     {'classify': ..., 'preprocess': ...}
     """
-    check_name(size, _SETTINGS, "size")
+    check_name(size, _GRIDS, "size")
     names = [names] if isinstance(names, str) else list(names)
-    settings = _SETTINGS[size]
+    grids = _GRIDS[size]
     if recipe == "accurate":
-        settings = settings | {"network": settings["conv"]}
+        grids = grids | {"network": grids["conv"]}
     return [
         {
             "preprocess": [_make_preprocessor_for(name, recipe)],
             "classify": [_make_classifier(name, recipe, random_state)],
         }
-        | {f"classify__{key}": list(values) for key, values in settings[name].items()}
+        | {f"classify__{key}": list(values) for key, values in grids[name].items()}
         for name in names
     ]
 
@@ -193,7 +194,7 @@ def search_space(
 def _make_classifier(name: str, recipe: str, random_state: Any) -> Any:
     check_name(name, MODEL_NAMES, "model")
     check_name(recipe, RECIPES, "recipe")
-    return _CLASSIFIERS[name](random_state=random_state, **_DEPARTURES[recipe][name])
+    return _CLASSIFIERS[name](random_state=random_state, **_PARAMETERS[recipe][name])
 
 
 def _make_preprocessor_for(name: str, recipe: Recipe) -> Any:
@@ -201,10 +202,10 @@ def _make_preprocessor_for(name: str, recipe: Recipe) -> Any:
     if recipe == "report":
         return preprocessor
     if name == "network":
-        return FunctionTransformer()  # which hands on what it gets
+        return FunctionTransformer()  # passes X on unchanged
     if name == "forest":
         return preprocessor.set_params(hog__dtype="uint8")
-    pca = PCA(_EXPLAINED, svd_solver="covariance_eigh")  # which draws nothing at random
+    pca = PCA(_EXPLAINED, svd_solver="covariance_eigh")  # a deterministic solver
     products = PolynomialFeatures(2, include_bias=False)
     more = [("pca", pca), ("products", products), ("standardize", Standardize())]
     return Pipeline([*preprocessor.steps, *more])

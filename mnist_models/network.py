@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from mnist_models._features.images import resolve_shape
 from mnist_models._keras.answers import answer
 from mnist_models._keras.networks import LEAST_SIDE, Conv, Dense, Network, Own, rebuild
-from mnist_models._keras.training import Course, train
+from mnist_models._keras.training import TrainingOptions, train
 from mnist_models._keras.waking import in_reach
 from mnist_models._network.batches import TrainingRows
 from mnist_models._network.input import (
@@ -23,16 +23,16 @@ from mnist_models._network.input import (
 )
 from mnist_models._network.warp import Warp
 from mnist_models._rows import as_float32, check_rows
-from mnist_models._whole_fits import Untouched
+from mnist_models._whole_fits import RestoredOnError
 
 
 class SequentialClassifier(ClassifierMixin, BaseEstimator):
     """A Sequential neural network with L2 regularization and early stopping.
 
     Layers of rectified linear units, each with an L2 penalty on its weights, then a softmax over
-    the classes, trained by Adam on the cross-entropy. A part of the training rows, the same share
-    of every class, is held out inside ``fit``; when the cross-entropy on it has stopped falling,
-    training ends and the weights of the best epoch come back.
+    the classes, trained by Adam on the cross-entropy. ``fit`` holds out some of the training rows,
+    the same share of every class. When the cross-entropy on these no longer falls, training ends
+    and the weights of the best epoch are restored.
 
     Parameters
     ----------
@@ -41,64 +41,66 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         regression.
     architecture : {"dense", "conv"}, default="dense"
         ``"conv"`` reads the rows as images: four convolutional layers of 32, 64, 96 and 128
-        filters with batch normalization, the first 5 by 5 over every second pixel, the others 3
-        by 3, maxima of 2 by 2 before the last, then the softmax. Pixels may have any scale, and
-        ``hidden_units`` are not used.
+        filters with batch normalization, the first of 5×5 pixels with stride 2, the others of
+        3×3, with 2×2 max pooling before the last, then the softmax. Pixels may have any scale, and
+        ``hidden_units`` is not used.
     image_shape : tuple (height, width) of int, default=None
-        Shape of the images, of the convolutional network at least 5 by 5; None for square ones.
-        Used where a row is an image: by ``"conv"``, and to shift, rotate, stretch or bend.
+        Shape of the images in pixels; None for square ones. Used where rows are read as images:
+        by ``"conv"`` (at least 5×5), and to shift, rotate, stretch or bend (at least 2×2). -1 for
+        one of the two is inferred from the other.
     l2 : float, default=1e-3
         L2 penalty on the weights of every layer, at least 0.
     dropout : float, default=0.0
-        Share of each hidden layer's outputs that is dropped in training, in [0, 1); of the
-        convolutional network, only of what the softmax sees.
+        Share of each hidden layer's outputs that is dropped in training, in [0, 1); with
+        ``"conv"``, only of the input of the softmax.
     learning_rate : float, default=1e-3
-        Adam's step size, above 0; the greatest, if it changes.
+        Adam's learning rate, above 0; its maximum, if it varies.
     schedule : {"constant", "cosine"}, default="constant"
-        ``"cosine"``: the step size rises through the first tenth of all steps, then falls to 0
-        along a cosine, for training that is to run through all ``epochs``.
+        ``"cosine"``: the learning rate rises during the first tenth of all steps, then falls to
+        0 along a cosine. For training without early stopping, through all ``epochs``.
     ema_momentum : float, default=0.0
-        How much of its value a running average of the weights keeps at each step, in [0, 1). The
-        network has the averaged weights whenever it is looked at: 0.998 makes a constant step
-        size nearly as good as a falling one. 0: no averaging.
+        Momentum of an exponential moving average of the weights, in [0, 1); 0 for none. The
+        network is evaluated with the averaged weights and keeps them: 0.998 makes a constant
+        learning rate nearly as good as a falling one.
     shift, rotation, stretch, bend : float, default=0.0
-        Warp each image anew every time it is trained on, at random and at the most so far: by so
-        many pixels along each axis; so many degrees either way; by so large a share along each
-        axis, and slanted by so many columns a row; and bent along a smooth field of that
-        standard deviation in pixels. All 0: images stay as they are. Digits bear 2, 12 and 0.1.
+        Warp images at random, each time they are trained on. Maximal shift along each axis, in
+        pixels; maximal rotation, in degrees from 0 to 180; maximal stretch along each axis, as a
+        share (0.1: by about 10 %) and slant, in columns per row, from 0 to 1; standard deviation,
+        in pixels, of the coefficients of a smooth displacement field. All 0: no warping. For
+        digits, up to 2, 12 and 0.1 do no harm.
     batch_size : int, default=128
-        Rows to a step.
+        Rows per step.
     epochs : int, default=20
         The most passes over the training rows.
     patience : int, default=3
         Epochs without improvement after which training stops.
     min_delta : float, default=1e-3
-        The least fall of the validation cross-entropy that counts as improvement.
+        The least decrease of the validation cross-entropy that counts as an improvement.
     validation_fraction : float, default=0.1
-        Share of the training rows held out for early stopping, in [0, 1): of each class at least
-        one row, and never its last. At 0 nothing is held out and all ``epochs`` are run.
+        Share of the training rows held out for early stopping, in [0, 1): at least one row of
+        each class, but never all. With 0 nothing is held out and all ``epochs`` are run.
     build_fn : callable, default=None
-        Builds an architecture of one's own: ``build_fn(n_features, n_classes)`` returns a Keras
-        model that maps rows of ``n_features`` numbers to ``n_classes`` probabilities (for images,
-        begin with a ``Reshape`` layer). ``hidden_units``, ``architecture``, ``l2`` and
-        ``dropout`` are then not used; a model that comes compiled is trained by Keras's own
-        ``fit``, with its own optimizer and loss, and stops early by that loss. So, by Adam, is
-        one with a ``train_step``, ``test_step`` or ``compute_loss`` of its own, or layers in
-        float16. Either way ``schedule``, ``ema_momentum`` and warping are not used. It must be
-        importable (no lambda) if the classifier is to be pickled.
+        Builds another architecture: ``build_fn(n_features, n_classes)`` returns a Keras model
+        that maps rows of ``n_features`` numbers to ``n_classes`` probabilities (for images, begin
+        with a ``Reshape`` layer). ``hidden_units``, ``architecture``, ``l2`` and ``dropout`` are
+        then not used. Keras's own ``fit`` trains a model that is already compiled, with its
+        optimizer and loss, which early stopping watches. It also trains, by Adam, a model that
+        overrides ``train_step``, ``test_step`` or ``compute_loss``, or has float16 layers. In
+        both cases ``schedule``, ``ema_momentum`` and warping are not used. ``build_fn`` must be
+        importable (not a lambda) if the classifier is to be pickled.
     callbacks : callable, default=None
-        Called in every fit, without arguments, for a list of new ``keras.callbacks.Callback``.
-        Of their hooks for single batches, ``on_train_batch_end`` alone is called, once for some
-        dozens of them. With ``schedule="cosine"`` a step size that they set is not heeded.
+        Called without arguments in every fit; returns a list of new ``keras.callbacks.Callback``.
+        Of their hooks for batches only ``on_train_batch_end`` is called, once for some dozens of
+        batches. With ``schedule="cosine"`` a learning rate that they set has no effect.
     class_weight : dict of label to float, "balanced" or None, default=None
-        What rows of each class count in the loss, times their ``sample_weight``; a class that the
-        dict does not name counts 1. ``"balanced"``: every class as much as any other.
+        Weight of each class in the loss, multiplied by ``sample_weight``; 1 for classes missing in
+        the dict. ``"balanced"`` gives every class the same total weight.
     random_state : int, RandomState instance or None, default=None
-        Decides the initial weights, the rows held out, their order and how they are warped. The
-        same int gives the same network on the same machine.
+        Controls the initial weights, dropout, which rows are held out, their order and their
+        warps. The same int gives the same network on the same machine.
     verbose : {0, 1, 2}, default=0
-        How much is printed while it trains: nothing, a bar or a line an epoch; and, if training
-        was not compiled by XLA, why.
+        What is printed during training: nothing, a progress bar per epoch or a line per epoch.
+        1 and 2 also print why XLA did not compile the training, if so.
 
     Attributes
     ----------
@@ -107,13 +109,13 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
     model_ : keras.Model
         The trained network.
     history_ : dict of str to list of float
-        One value an epoch for ``loss``, which includes the L2 penalty, ``cross_entropy``, which
-        does not, ``accuracy`` and, where rows are held out, the same with ``val_`` before. Of a
-        model that came compiled: its own loss and metrics.
+        One value per epoch of ``loss``, which includes the L2 penalty, ``cross_entropy``, which
+        does not, ``accuracy`` and, if rows are held out, the same with the prefix ``val_``. For a
+        model that ``build_fn`` compiled: its own loss and metrics.
     n_epochs_ : int
-        Epochs run, those after the best one included.
+        Number of epochs run, including those after the best one.
     best_epoch_ : int
-        Which entry of the history is that of the weights kept; the last, if none were held out.
+        Index in the history of the epoch whose weights are kept; the last, if no rows are held out.
     n_features_in_ : int
         Number of features seen during ``fit``.
     feature_names_in_ : ndarray of str, shape (n_features,)
@@ -125,14 +127,13 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    Loading TensorFlow takes seconds and happens in the first ``fit``. TensorFlow's and Keras's own
-    global seeds are set by every ``fit``, there being no public way to read and restore them;
-    NumPy's and Python's generators are left as they were (with ``random_state=None`` a seed is
-    drawn from NumPy's first, as everywhere in scikit-learn).
+    The first ``fit`` imports TensorFlow, which takes seconds. Every ``fit`` sets the global seeds
+    of TensorFlow and Keras, as there is no public way to read and restore them. The states of
+    NumPy's and Python's generators are restored (with ``random_state=None`` a seed is drawn from
+    NumPy's first, as everywhere in scikit-learn).
 
-    Batches are taken some dozens at a time in one compiled function, and X is never copied as a
-    whole: 8-bit pixels stay 8-bit until their batch is made. Where a GPU is at hand, TensorFlow
-    places the work as it does any other.
+    A compiled function trains some dozens of batches per call, and 8-bit X is never copied as a
+    whole: pixels become float32 batch by batch. On a GPU, TensorFlow places the work as usual.
 
     References
     ----------
@@ -140,8 +141,8 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
 
     D. P. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015.
 
-    I. Loshchilov and F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017:
-    the cosine.
+    I. Loshchilov and F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017
+    (the cosine schedule).
 
     B. T. Polyak and A. B. Juditsky, "Acceleration of Stochastic Approximation by Averaging", SIAM
     Journal on Control and Optimization 30(4), 1992.
@@ -149,7 +150,7 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
     L. Prechelt, "Early Stopping — But When?", in Neural Networks: Tricks of the Trade, 1998.
 
     P. Y. Simard, D. Steinkraus and J. C. Platt, "Best Practices for Convolutional Neural Networks
-    Applied to Visual Document Analysis", ICDAR 2003: warped images.
+    Applied to Visual Document Analysis", ICDAR 2003 (warping).
 
     Examples
     --------
@@ -223,11 +224,11 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of numbers, shape (n_samples, n_features)
-            Finite values, best of standard deviation about 1. Images are rows of pixels.
+            Finite values, preferably with standard deviation about 1. Images are rows of pixels.
         y : array-like, shape (n_samples,)
             Labels of at least two classes: ints, strings or booleans.
         sample_weight : array-like of float, shape (n_samples,), default=None
-            What each row counts in the loss, held-out rows too. None: every row counts 1.
+            Weight of each row in the loss, also of those held out; None gives every row 1.
 
         Returns
         -------
@@ -237,23 +238,23 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If a parameter, X, y or ``sample_weight`` is not as described, or the training
-            diverges.
+            If a parameter, X, y or ``sample_weight`` is invalid, or the training diverges.
         """
-        with Untouched(self):
+        with RestoredOnError(self):
             return self._fit(X, y, sample_weight)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         check_parameters(self.get_params(deep=False))
         values, labels = check_rows(self, X, y)
-        rows = _as_trained_on(values)
+        rows = _uint8_or_float32(values)
         classes, codes = encode_labels(labels)
         weight = check_weight(sample_weight, self.class_weight, labels)
-        network, course = self._describe(rows.shape[1], len(classes)), self._course(rows.shape[1])
-        chance = check_random_state(self.random_state)
-        held_out = stratified_holdout(codes, weight, self.validation_fraction, chance)
-        seed = int(chance.randint(np.iinfo(np.int32).max))
-        trained = train(network, TrainingRows(rows, codes, weight, held_out), course, seed)
+        network = self._describe_network(rows.shape[1], len(classes))
+        options = self._training_options(rows.shape[1])
+        random_state = check_random_state(self.random_state)
+        held_out = stratified_holdout(codes, weight, self.validation_fraction, random_state)
+        seed = int(random_state.randint(np.iinfo(np.int32).max))
+        trained = train(network, TrainingRows(rows, codes, weight, held_out), options, seed)
         self.classes_, self._network = classes, network
         self.model_, self.history_, self.best_epoch_ = trained
         self.n_epochs_ = len(self.history_["loss"])
@@ -277,16 +278,16 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         NotFittedError
             If ``fit`` was not called.
         ValueError
-            If X is not such an array, has another number of features, or such large values that
-            the network's answers are not finite.
+            If X is not such an array, has another number of features, or has values so large that
+            the network's probabilities are not finite.
         """
         check_is_fitted(self)
-        rows = _as_trained_on(check_rows(self, X, reset=False))
+        rows = _uint8_or_float32(check_rows(self, X, reset=False))
         probabilities = answer(self._network, self.model_, rows)
         if not np.isfinite(probabilities).all():
             raise ValueError(
-                "X has values so large that the network's answers are not finite: expected values "
-                "of the same scale as the ones it was trained on."
+                "X has values so large that the network's probabilities are not finite: expected "
+                "values of the same scale as the ones it was fitted on."
             )
         return probabilities
 
@@ -308,13 +309,13 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         NotFittedError
             If ``fit`` was not called.
         ValueError
-            If X is not such an array or has another number of features.
+            As for :meth:`predict_proba`.
         """
         most_probable = self.predict_proba(X).argmax(axis=1)
         return self.classes_[most_probable]
 
-    def _describe(self, n_features: int, n_classes: int) -> Network:
-        """What builds this network, now and after unpickling, whatever set_params does later."""
+    def _describe_network(self, n_features: int, n_classes: int) -> Network:
+        """The description that builds the network, in ``fit`` and again after unpickling."""
         if self.build_fn is not None:
             return Own(self.build_fn, n_features, n_classes)
         l2, dropout = float(self.l2), float(self.dropout)
@@ -329,7 +330,7 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
             )
         return Conv(height, width, n_classes, l2, dropout)
 
-    def _course(self, n_features: int) -> Course:
+    def _training_options(self, n_features: int) -> TrainingOptions:
         warp = None
         if self.shift or self.rotation or self.stretch or self.bend:
             shape = resolve_shape(self.image_shape, n_features)
@@ -339,7 +340,7 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
                     "instead. Set shift, rotation, stretch and bend to 0."
                 )
             warp = Warp(shape, self.shift, self.rotation, self.stretch, self.bend)
-        return Course(
+        return TrainingOptions(
             learning_rate=self.learning_rate,
             schedule=self.schedule,
             batch_size=self.batch_size,
@@ -364,10 +365,10 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         weights = state.pop("model_", None)
         super().__setstate__(state)
         if weights is not None:
-            # a pool that cannot read its task waits for ever: there, the first use is an error
+            # no error here: a pool that cannot unpickle a task hangs. The first use raises it.
             self.model_ = rebuild(self._network, weights) if in_reach() else None
 
 
-def _as_trained_on(rows: NDArray[Any]) -> NDArray[Any]:
-    """8-bit pixels as they are, everything else in float32."""
+def _uint8_or_float32(rows: NDArray[Any]) -> NDArray[Any]:
+    """8-bit pixels as they are, everything else as float32."""
     return rows if rows.dtype == np.uint8 else as_float32(rows)

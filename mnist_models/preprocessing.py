@@ -1,4 +1,4 @@
-"""What happens to pixels before a classifier sees them."""
+"""Preprocessing of pixels: standardization, and the preprocessor of each recipe."""
 
 from collections.abc import Iterator
 from typing import Any, Literal, Self, get_args
@@ -12,32 +12,32 @@ from sklearn.utils.validation import check_is_fitted
 
 from mnist_models._names import check_name
 from mnist_models._rows import check_rows
-from mnist_models._whole_fits import Untouched
+from mnist_models._whole_fits import RestoredOnError
 from mnist_models.image_features import Deskew, HogFeatures
 
 Recipe = Literal["report", "accurate"]
 RECIPES = get_args(Recipe)
 
-# What is worked on at a time: 256 of MNIST's images, 1.6 MB of float64, stay in a core's cache.
+# The most worked on at a time: 256 of MNIST's images, 1.6 MB of float64, fit in a core's cache.
 _BLOCK_ROWS = 256
 _BLOCK_VALUES = 256 * 784
 
 
 def make_preprocessor(recipe: Recipe = "report") -> "Standardize | Pipeline":
-    """The transformer that a recipe puts before the classifier.
+    """Make the transformer that a recipe puts before the classifier.
 
     Parameters
     ----------
     recipe : {"report", "accurate"}, default="report"
         ``"report"`` standardizes every pixel, as the report did. ``"accurate"`` straightens each
-        image and describes it by 392 oriented gradients (:class:`Deskew`, then
-        ``HogFeatures(cell_size=9)``): an image at a time, with nothing to learn.
+        image and describes it by histograms of oriented gradients, 392 features for 28×28 pixels
+        (:class:`Deskew`, then ``HogFeatures(cell_size=9)``); nothing is learned.
 
     Returns
     -------
     transformer
-        Unfitted; it takes 8-bit pixels, floats and DataFrames, and returns float32. ``"report"``
-        takes plain tables too, ``"accurate"`` square images from 9 x 9 pixels up.
+        Unfitted; it takes numbers of any real dtype and returns float32. ``"accurate"`` needs
+        square images of at least 9×9 pixels, ``"report"`` takes any table.
 
     Raises
     ------
@@ -63,9 +63,8 @@ def make_preprocessor(recipe: Recipe = "report") -> "Standardize | Pipeline":
 class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Bring every feature to mean 0 and standard deviation 1, in float32.
 
-    The numbers are those of scikit-learn's ``StandardScaler``. That one makes a float64 copy of
-    8-bit or float32 data to find them; this one works through blocks of rows in float64 and keeps
-    only its float32 answer.
+    The result is that of scikit-learn's ``StandardScaler``, which makes a float64 copy of the data.
+    This one computes in float64 a block of rows at a time, and stores float32 only.
 
     Attributes
     ----------
@@ -112,7 +111,7 @@ class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ValueError
             If X is not such an array, or its values are beyond 1e150.
         """
-        with Untouched(self):
+        with RestoredOnError(self):
             self.mean_, self.scale_ = mean_and_scale(check_rows(self, X))
             if not np.isfinite(self.scale_).all():
                 raise ValueError(
@@ -132,7 +131,7 @@ class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of float32, shape (n_samples, n_features)
-            In deviations from the mean, by columns.
+            Deviations from each column's mean, in its standard deviations.
 
         Raises
         ------
@@ -144,7 +143,7 @@ class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         values = check_rows(self, X, reset=False)
         standardized = np.empty(values.shape, dtype=np.float32)
-        with np.errstate(over="ignore"):  # looked for, and named, below
+        with np.errstate(over="ignore"):  # checked below
             for rows in _slices(values):
                 standardized[rows] = (values[rows] - self.mean_) / self.scale_
         if not np.isfinite(standardized).all():
@@ -161,7 +160,7 @@ class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 
 def mean_and_scale(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of every column, in float64, a block of rows at a time.
+    """Mean and standard deviation of every column, computed in float64 block by block.
 
     Parameters
     ----------
@@ -175,12 +174,12 @@ def mean_and_scale(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.flo
     """
     n, d = X.shape
     mean, variance = np.zeros(d), np.zeros(d)
-    with np.errstate(over="ignore"):  # shows as an infinite scale
+    with np.errstate(over="ignore"):  # gives an infinite scale
         for block in _blocks(X):
             mean += block.sum(axis=0, dtype=np.float64) / n
         for block in _blocks(X):
             variance += np.square(block - mean).sum(axis=0) / n
-    # Summing n values rounds by n·eps at the most: a spread below that is a constant column's.
+    # A sum of n values has a relative rounding error of at most n·eps: no less can be a spread.
     scale = np.sqrt(variance)
     constant = scale <= n * np.finfo(np.float64).eps * np.abs(mean)
     return np.where(constant, X[0], mean), np.where(constant, 1.0, scale)

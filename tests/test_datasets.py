@@ -116,8 +116,13 @@ def test_parts_that_do_not_fit_together(data: Any, target: Any, image_shape: Any
         ImageDataset(data, target, image_shape, "odd")
 
 
+def test_images_have_a_height_and_a_width() -> None:
+    with pytest.raises(ValueError, match=r"image_shape must be \(height, width\). Got \(2, 2, 1\)"):
+        ImageDataset(np.zeros((4, 4), np.uint8), np.zeros(4), (2, 2, 1), "odd")  # type: ignore[arg-type]
+
+
 def test_an_official_split_leaves_rows_on_both_sides() -> None:
-    with pytest.raises(ValueError, match="both sides of 4 images"):
+    with pytest.raises(ValueError, match="from 1 to 3 of 4"):
         ImageDataset(np.zeros((4, 4), np.uint8), np.zeros(4), (2, 2), "odd", n_official_train=4)
 
 

@@ -72,7 +72,7 @@ def test_estimators(estimator: Any, check: Any) -> None:
 def test_the_forest_that_counts_even_the_smallest_data(
     estimator: Any, check: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mnist_models.forest._SMALL", 0)
+    monkeypatch.setattr("mnist_models.forest._MIN_VALUES", 0)
     check(estimator)
 
 

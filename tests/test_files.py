@@ -52,7 +52,7 @@ def test_only_ordinary_files_are_replaced(tmp_path: Path, kind: str, link: bool)
     if link:
         (tmp_path / "link").symlink_to(path)
     before = {each.name: each.lstat().st_mode for each in tmp_path.iterdir()}
-    with pytest.raises(FileExistsError, match="no ordinary file"):
+    with pytest.raises(FileExistsError, match="not an ordinary file"):
         _fail_in_the_middle(tmp_path / "link" if link else path, ValueError)
     assert {each.name: each.lstat().st_mode for each in tmp_path.iterdir()} == before
 

@@ -47,7 +47,7 @@ def fit_both(X: Any, y: Any, sample_weight: Any = None, **params: Any) -> tuple[
 @pytest.fixture
 def must_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """However small the data."""
-    monkeypatch.setattr("mnist_models.forest._SMALL", 0)
+    monkeypatch.setattr("mnist_models.forest._MIN_VALUES", 0)
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_a_single_tree_parts_random_data_as_scikit_learn_does(data: st.DataObjec
     y = rng.integers(0, n_classes, n)
     params = {"max_features": None, "bootstrap": False, "n_estimators": 1}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mnist_models.forest._SMALL", 0)
+        patch.setattr("mnist_models.forest._MIN_VALUES", 0)
         assert_same_trees(*fit_both(X, y, random_state=seed % 1000, **params))
         # and where weights round differently, ties aside, into the same parts
         weight = rng.random(n) + 0.5

@@ -83,7 +83,7 @@ def _assert_is_not_sound(path: Path, content: bytes, told: str, ndim: int = 3) -
     path.write_bytes(content)
     with pytest.raises(DatasetFormatError, match=re.escape(told)) as error:
         read_idx(path, ndim=ndim)
-    assert str(error.value).startswith(f"{path} is not a sound IDX file: at byte ")
+    assert str(error.value).startswith(f"{path} is not a valid IDX file: at byte ")
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
@@ -154,13 +154,13 @@ BAD_GZIP = {
     "checksum cut": (PACKED[:-5], "40 of its content expected gzip's closing checksum, found the"),
     "wrong checksum": (
         PACKED[:-8] + b"\0\0\0\0" + PACKED[-4:],
-        "expected sound gzip data, found Error -3",
+        "expected valid gzip data, found Error -3",
     ),
-    "wrong length": (PACKED[:-4] + b"\xff\0\0\0", "expected sound gzip data"),
+    "wrong length": (PACKED[:-4] + b"\xff\0\0\0", "expected valid gzip data"),
     "two members": (PACKED + PACKED, "40 of its content expected the end of the file, found bytes"),
-    "trailing bytes": (PACKED + b"\0\0", "found bytes behind the gzip data"),
+    "trailing bytes": (PACKED + b"\0\0", "found bytes after the gzip data"),
     "only the magic": (b"\x1f\x8b", f"0 of its content expected {_TYPE} nothing"),
-    "plain behind the magic": (b"\x1f\x8b" + SOUND, "0 of its content expected sound gzip data"),
+    "plain behind the magic": (b"\x1f\x8b" + SOUND, "0 of its content expected valid gzip data"),
 }
 
 
@@ -179,7 +179,7 @@ def test_a_name_in_gzip_may_take_more_than_a_block(path: Path) -> None:
 def test_damage_in_gzip_data_is_placed_to_the_block(path: Path) -> None:
     content = idx_header((700_000,)) + bytes(700_000)
     path.write_bytes(gzip.compress(content, compresslevel=0)[:-8] + bytes(8))
-    with pytest.raises(DatasetFormatError, match=r"at byte \d+ .* sound gzip data") as error:
+    with pytest.raises(DatasetFormatError, match=r"at byte \d+ .* valid gzip data") as error:
         read_idx(path, ndim=1)
     told = int(re.findall(r"at byte (\d+)", str(error.value))[0])
     assert len(content) - _BLOCK_BYTES <= told <= len(content)
@@ -195,7 +195,7 @@ def test_bytes_behind_gzip_data_that_ends_with_a_block_are_noticed(path: Path) -
     assert len(packed) == _BLOCK_BYTES
     path.write_bytes(packed)
     assert read_idx(path, ndim=1).shape == (n_values,)
-    _assert_is_not_sound(path, packed + b"\0", "found bytes behind the gzip data", ndim=1)
+    _assert_is_not_sound(path, packed + b"\0", "found bytes after the gzip data", ndim=1)
 
 
 def _peak_of_refusing(path: Path) -> int:

@@ -305,8 +305,9 @@ def test_the_data_that_scikit_learn_refuses() -> None:
 def test_too_few_iterations_are_said_and_kept() -> None:
     X, y = make_problem("heavy tails")
     model = LogisticRegression(max_iter=2)
-    with pytest.warns(ConvergenceWarning, match=r"after 2 iteration.*Increase max_iter"):
+    with pytest.warns(ConvergenceWarning, match=r"after 2 iteration.*Increase max_iter") as heard:
         model.fit(X, y)
+    assert heard[0].filename == __file__, "it points at the line that called fit"
     assert model.n_iter_.tolist() == [2]
     with pytest.warns(ConvergenceWarning):
         none = LogisticRegression(max_iter=0).fit(X, y)

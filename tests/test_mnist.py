@@ -85,8 +85,9 @@ def test_a_damaged_copy_is_healed_with_a_warning(
         np.save(kept, np.uint8(3))
     if harm == "the type":
         np.save(kept, np.zeros((70_000, 28, 28)))
-    with pytest.warns(RuntimeWarning, match="damaged and will be made anew"):
+    with pytest.warns(RuntimeWarning, match="damaged and will be made again") as heard:
         healed = fetch_mnist(data_home=mnist_folder)
+    assert heard[0].filename == __file__, "it points at the line that called fetch_mnist"
     np.testing.assert_array_equal(healed.data[:100], expected)
     assert len(fetch_mnist(download_if_missing=False)) == 70_000
 
@@ -99,7 +100,7 @@ def test_a_link_in_the_caches_place_is_replaced_and_its_target_left_alone(
     empty_cache.mkdir()
     (empty_cache / "mnist-images.npy").symlink_to(target)
     (empty_cache / "mnist-labels.npy").symlink_to(target)
-    with pytest.warns(RuntimeWarning, match="damaged and will be made anew"):
+    with pytest.warns(RuntimeWarning, match="damaged and will be made again"):
         assert len(fetch_mnist(data_home=mnist_folder)) == 70_000
     assert target.read_bytes() == b"precious"
     assert not (empty_cache / "mnist-images.npy").is_symlink()

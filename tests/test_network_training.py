@@ -15,10 +15,10 @@ from mnist_models._keras.networks import Conv, Dense
 from mnist_models._keras.waking import seeded
 from mnist_models._network.batches import (
     TrainingRows,
-    ahead,
     batches_at_once,
     gathered,
     learning_rates,
+    prefetched,
 )
 
 from .conftest import Split
@@ -134,7 +134,7 @@ def test_every_row_is_gathered_once_and_the_filling_weighs_nothing(
     n = 1000
     rows, order = _rows(rng, n), rng.permutation(n)
     rates = np.arange(63, dtype=np.float32)
-    parts = list(ahead(gathered(rows, order, 16, rates)))
+    parts = list(prefetched(gathered(rows, order, 16, rates)))
     assert {part.X.shape for part in parts} == {(512, 25)}
     used = [part.weight > 0 for part in parts]
     X = np.concatenate([part.X[each] for part, each in zip(parts, used, strict=True)])

@@ -70,7 +70,7 @@ def test_rows_that_weigh_nothing_count_for_nothing(rng: np.random.Generator) -> 
 
 
 @pytest.mark.parametrize(
-    "weight", [[1.0], [[1.0]] * 4, [1, 1, -1, 1], [0, 0, 0, 0], [1, 1, 1, np.nan]]
+    "weight", [[1.0], [[1.0]] * 4, [1, 1, -1, 1], [0, 0, 0, 0], [1, 1, 1, np.nan], [1, 1, 1, 1e300]]
 )
 def test_sample_weights_that_cannot_be(weight: Any) -> None:
     with pytest.raises(ValueError, match="sample_weight"):

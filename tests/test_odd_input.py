@@ -175,6 +175,11 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "names of two kinds": (lambda X: pd.DataFrame(X).rename(columns={7: "7"}), "names"),
     "records": (lambda X: np.zeros(X.shape, [("grey", "u1")]), "numeric|could not be promoted"),
     "one dimension": (lambda X: X[0], "2D array"),
+    "a series": (lambda X: pd.Series(X[0]), "2D array|2-dimensional"),
+    "a series of dates": (
+        lambda X: pd.Series(X[0].astype("M8[s]")),
+        "X must be numeric. Got dates",
+    ),
     "three dimensions": (lambda X: X.reshape(len(X), 10, 10), "dim 3"),
     "no rows": (lambda X: X[:0], r"0 sample\(s\)"),
     "no features": (lambda X: X[:, :0], r"0 feature\(s\)"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mnist_models import SequentialClassifier
-from mnist_models._keras.networks import Kept, Own, make_of
+from mnist_models._keras.networks import Own, Pool, compile_key
 from mnist_models._keras.waking import load_keras
 
 from .conftest import Split
@@ -39,7 +39,7 @@ def test_only_networks_that_compute_alike_are_of_one_make() -> None:
 
     def make(build_fn: Callable[[int, int], Any]) -> Any:
         network = Own(build_fn, 5, 3)
-        return make_of(network, network.build())
+        return compile_key(network, network.build())
 
     assert make(build_plain) == make(build_plain) is not None
     # named as Keras names its activations: a name must not stand for what it is called
@@ -221,7 +221,7 @@ def test_a_policy_of_the_process_is_heeded(half_precision: None, digits: Split) 
 
 
 def test_what_is_kept_is_given_to_one_at_a_time() -> None:
-    kept = Kept(3)
+    kept = Pool(3)
     for thing in range(4):
         kept.put("make", thing)
     with ThreadPoolExecutor(4) as threads:

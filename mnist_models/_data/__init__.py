@@ -1,1 +1,1 @@
-"""Where digits come from: files, downloads, the cache, all checked."""
+"""Reading images and labels from files, downloads and the cache, all of it checked."""

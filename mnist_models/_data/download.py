@@ -1,7 +1,7 @@
-"""A file from the first of several addresses that has the right one, over HTTPS alone.
+"""Download a file from the first of several addresses that serves the right one, over HTTPS only.
 
-Nothing is believed of a server: not how much it sends, not how long it takes, not what it says
-the content is. Proxies and certificates are those of the usual environment variables.
+No server is trusted: size, time and content are all checked. Proxies and certificates are taken
+from the usual environment variables.
 """
 
 import time
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from mnist_models.exceptions import DatasetFormatError, DatasetUnavailableError
 
-# A server must answer, and go on answering, within so many seconds; and have done within so many.
+# The longest wait for a server's next bytes, and for the whole file.
 _SILENCE_SECONDS = 15.0
 _MOST_SECONDS = 300.0
 _BLOCK_BYTES = 2**16
@@ -22,21 +22,27 @@ Read = TypeVar("Read")
 def first_good(
     urls: Iterable[str], most_bytes: int, read: Callable[[bytes], Read]
 ) -> tuple[bytes, Read]:
-    """The content of a file from the first address that serves the right one, and what it says.
+    """Download a file from the first address that serves the right one, and parse it.
 
     Parameters
     ----------
     urls : iterable of str
         Tried in turn, each once.
     most_bytes : int
-        No more than these are taken of any server.
+        A server that sends more is given up.
     read : callable
-        Makes of the content what it says, or raises DatasetFormatError.
+        Parses the bytes, or raises DatasetFormatError if they are not the right file.
+
+    Returns
+    -------
+    content : bytes
+    parsed
+        What ``read`` makes of the content.
 
     Raises
     ------
     DatasetUnavailableError
-        If there is none. The message is a list: each address, and why not from there.
+        If no address serves it. The message lists each address and what was wrong with it.
     """
     reasons = []
     for url in urls:
@@ -49,15 +55,15 @@ def first_good(
 
 
 def _blocks(url: str, most_bytes: int) -> Iterator[bytes]:
-    """What the server sends, as it comes; OSError where it is too much, too late or cut off."""
+    """Yield what the server sends; OSError if that is too much, too late or incomplete."""
     import requests
     from urllib3.exceptions import HTTPError
 
     end, left = time.monotonic() + _MOST_SECONDS, most_bytes
     with requests.Session() as session:
-        del session.adapters["http://"]  # to which a redirection might lead
-        session.hooks["response"].append(_leave_a_redirection)
-        # the file as it lies there: no compression of the connection's own that would be undone
+        del session.adapters["http://"]  # a redirect might lead there
+        session.hooks["response"].append(_close_redirect)
+        # the file's own bytes: no compression by the server, which would have to be undone
         headers = {"Accept-Encoding": "identity"}
         response = session.get(url, headers=headers, stream=True, timeout=_SILENCE_SECONDS)
         with closing(response):
@@ -70,11 +76,11 @@ def _blocks(url: str, most_bytes: int) -> Iterator[bytes]:
                     if time.monotonic() > end:
                         raise OSError(f"expected the file within {_MOST_SECONDS:g} s: too slow")
                     yield block
-            except HTTPError as error:  # urllib3's own, which is no OSError
+            except HTTPError as error:  # urllib3's own is not an OSError
                 raise OSError(f"expected the whole file: {error}") from error
 
 
-def _leave_a_redirection(response: Any, **_: Any) -> None:
-    """Close it, where requests would read what came with it: all of that, and however long."""
+def _close_redirect(response: Any, **_: Any) -> None:
+    """Close a redirect at once: requests would read its body to the end, however long it is."""
     if response.is_redirect:
         response.close()

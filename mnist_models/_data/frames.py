@@ -1,4 +1,4 @@
-"""A digit of any size in a frame of one size."""
+"""Place a digit of any size in a square frame, as MNIST does."""
 
 import functools
 
@@ -7,21 +7,21 @@ from numpy.typing import NDArray
 
 
 def lay_into_frame(ink: NDArray[np.uint8], frame: int = 28) -> NDArray[np.uint8]:
-    """One digit, cut to its ink and laid into a square frame the way MNIST's digits were.
+    """Crop one digit to its ink and place it in a square frame, as MNIST's digits were.
 
-    MNIST's were scaled to fit a 20×20 box, their proportions kept, and centred by mass in 28×28.
+    Those were scaled to fit a 20×20 box, keeping their proportions, and centred by mass in 28×28.
 
     Parameters
     ----------
     ink : ndarray of uint8, shape (height, width)
-        0 is paper.
+        A picture of one digit; 0 is paper.
     frame : int, default=28
         Height and width of the result; the box is 20/28 of it.
 
     Returns
     -------
     ndarray of uint8, shape (frame, frame)
-        Blank where ``ink`` is.
+        All 0 if ``ink`` is.
     """
     framed = np.zeros((frame, frame), dtype=np.uint8)
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
@@ -40,16 +40,16 @@ def lay_into_frame(ink: NDArray[np.uint8], frame: int = 28) -> NDArray[np.uint8]
 
 
 def _centre(profile: NDArray[np.float64]) -> float:
-    """The centre of mass of a row of weights, in pixels from its start."""
+    """The centre of mass of a sequence of weights, in pixels from its start."""
     return float(profile @ (np.arange(len(profile)) + 0.5) / max(profile.sum(), 1))
 
 
 @functools.lru_cache(maxsize=64)
 def _resampling(n_from: int, n_to: int) -> NDArray[np.float64]:
-    """The (n_to, n_from) matrix that resamples pixels: linearly, or by area when it shrinks them.
+    """The (n_to, n_from) matrix that resamples a line of pixels; its rows sum to 1.
 
-    Each new pixel is the mean of the old ones under a triangle as wide as the larger of the two
-    pixel sizes; its row sums to 1.
+    Each new pixel is the weighted mean of the old ones under a triangle whose half-width is the
+    larger of the two pixel sizes: enlarging interpolates linearly, shrinking averages.
     """
     width = max(1.0, n_from / n_to)
     position = (np.arange(n_to) + 0.5) * n_from / n_to - 0.5

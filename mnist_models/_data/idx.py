@@ -5,8 +5,8 @@ length per dimension, then the values in C order. MNIST and everything that copi
 code 0x08, unsigned bytes. The format is described at the foot of the MNIST page (LeCun, Cortes
 and Burges, http://yann.lecun.com/exdb/mnist/).
 
-Nothing is allocated on the word of a header alone: the size it declares must first agree with the
-size of the file (for gzip, with the most that so many compressed bytes may hold).
+Nothing is allocated before the size declared in the header has been compared with the size of the
+file (for gzip, with the most that so many compressed bytes may hold).
 """
 
 import math
@@ -23,17 +23,17 @@ from mnist_models.exceptions import DatasetFormatError
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08
-# DEFLATE makes up to 1032 bytes of one (zlib's technical notes), handwriting about 5. Beyond the
-# first 64 MB, which may be as blank as they like, more than 100 is taken for a bomb.
+# DEFLATE can turn one byte into 1032 (zlib's technical notes); handwriting gives about 5. More than
+# 100 is taken for a decompression bomb, unless the content has at most 64 MB in all.
 _MOST_BYTES_PER_COMPRESSED_BYTE = 100
 _MOST_BLANK_BYTES = 2**26
-_BLOCK_BYTES = 2**18  # of a gzip file, read and unpacked at a time
-# Some ten million digits. A file with holes may be longer than any memory, and no disk holds it.
+_BLOCK_BYTES = 2**18  # of a gzip file, read and decompressed at a time
+# Some ten million digits. A sparse file can be longer than the memory and take no space on disk.
 _MOST_VALUES = 2**33
 
 
 def idx_header(shape: tuple[int, ...]) -> bytes:
-    """The header of an IDX file that holds unsigned bytes of this shape.
+    """The header of an IDX file of unsigned bytes with this shape.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def idx_header(shape: tuple[int, ...]) -> bytes:
 
 
 def read_idx(path: str | PathLike[str], *, ndim: int) -> NDArray[np.uint8]:
-    """Read an IDX file of unsigned bytes, gzip-compressed or plain (told by its first bytes).
+    """Read an IDX file of unsigned bytes, gzip-compressed or plain, as its first bytes tell.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def read_idx(path: str | PathLike[str], *, ndim: int) -> NDArray[np.uint8]:
     Raises
     ------
     DatasetFormatError
-        If the file is anything but exactly such an array.
+        If the file does not hold exactly such an array.
     OSError
         If the file cannot be read.
     """
@@ -70,12 +70,12 @@ def read_idx(path: str | PathLike[str], *, ndim: int) -> NDArray[np.uint8]:
 
 
 def parse_idx(file: BinaryIO, name: str, *, ndim: int) -> NDArray[np.uint8]:
-    """As :func:`read_idx`, of an open file that can be sought; errors call it ``name``."""
+    """As :func:`read_idx`, from an open seekable file, which errors call ``name``."""
     is_gzip = file.read(2) == _GZIP_MAGIC
     content = _GzipContent(file, name) if is_gzip else _PlainContent(file, name)
     shape = _read_header(content, ndim)
     size, most = math.prod(shape), min(content.most_left(), _MOST_VALUES)
-    # NumPy has no array of no values with sides like these
+    # NumPy refuses such lengths even where another one is 0, so that there are no values
     if size > most or math.prod(max(length, 1) for length in shape) >= 2**63:
         content.fail(4, f"at most {most} values, all that this file may hold", f"shape {shape}")
     values = np.frombuffer(content.take(size), dtype=np.uint8)
@@ -100,7 +100,7 @@ def _read_header(content: "_PlainContent", ndim: int) -> tuple[int, ...]:
 
 
 class _PlainContent:
-    """The content of a plain file, taken from the front; ``offset`` bytes were."""
+    """The content of a plain file, read from the start; ``offset`` bytes have been taken."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
@@ -110,7 +110,7 @@ class _PlainContent:
         self.offset = 0
 
     def take(self, size: int) -> bytes | bytearray:
-        """The next ``size`` bytes, or fewer where the content ends before."""
+        """The next ``size`` bytes, or fewer at the end of the content."""
         taken = self._take(size)
         self.offset += len(taken)
         return taken
@@ -123,19 +123,19 @@ class _PlainContent:
         return self._file_bytes - self.offset
 
     def check_end(self) -> None:
-        """Raise unless the file ends soundly where its content does. A plain file always does."""
+        """Raise if the file is damaged after its content, as only a gzip file can be."""
 
     def fail(self, offset: int, expected: str, found: str) -> NoReturn:
-        """Raise DatasetFormatError of what was found ``offset`` bytes from the content's start."""
+        """Raise DatasetFormatError for what was found at byte ``offset`` of the content."""
         raise DatasetFormatError(
-            f"{self._name} is not a sound IDX file: at byte {offset} of its content expected "
+            f"{self._name} is not a valid IDX file: at byte {offset} of its content expected "
             f"{expected}, found {found}. Fetch the file again, or convert yours to IDX of unsigned "
             "bytes."
         )
 
 
 class _GzipContent(_PlainContent):
-    """The content of a gzip file of one member, decompressed no further than it is asked for."""
+    """The content of a gzip file with one member, decompressed only as far as it is read."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         super().__init__(file, name)
@@ -148,8 +148,8 @@ class _GzipContent(_PlainContent):
             try:
                 unpacked = self._inflate.decompress(packed, min(size - len(taken), _BLOCK_BYTES))
             except zlib.error as error:
-                self.fail(self.offset + len(taken), "sound gzip data", str(error))
-            taken += unpacked  # zlib may have held back a little of what it had read before
+                self.fail(self.offset + len(taken), "valid gzip data", str(error))
+            taken += unpacked  # even without new input: zlib may have held some back
             if not packed:
                 break
         return taken
@@ -161,4 +161,4 @@ class _GzipContent(_PlainContent):
         if not self._inflate.eof:
             self.fail(self.offset, "gzip's closing checksum", "the end of the file")
         if self._inflate.unused_data or self._file.read(1):
-            self.fail(self.offset, "the end of the file", "bytes behind the gzip data")
+            self.fail(self.offset, "the end of the file", "bytes after the gzip data")

@@ -1,7 +1,6 @@
-"""MNIST from the nearest good source: the kept copy, a folder with its four files, a mirror.
+"""MNIST from the first good source: the cached copy, a folder with its four files, a mirror.
 
-The content of every file is pinned by its SHA-256, whatever folder, mirror or gzip envelope it
-came in.
+The content of every file is checked against its SHA-256, wherever it comes from.
 """
 
 import functools
@@ -23,7 +22,7 @@ from mnist_models.exceptions import DatasetUnavailableError
 FOLDER_VARIABLE = "MNIST_MODELS_DATA"
 OFFLINE_VARIABLE = "MNIST_MODELS_OFFLINE"
 
-# Both serve the original files over HTTPS; what comes is checked, so neither has to be trusted.
+# Both serve the original files over HTTPS. The content is checked, so neither has to be trusted.
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -31,9 +30,9 @@ MIRRORS = (
 
 
 def load_mnist(data_home: Path | None, download: bool) -> tuple[Uint8Array, Uint8Array]:
-    """MNIST's 70,000 images, (70000, 28, 28), and labels, (70000,), from the nearest good source.
+    """MNIST's images, uint8 of shape (70000, 28, 28), and labels, uint8 of shape (70000,).
 
-    See :func:`mnist_models.fetch_mnist`, which this serves.
+    Sources, parameters and errors are those of :func:`mnist_models.fetch_mnist`.
     """
     cache = mnist_cache.user_cache()
     kept = mnist_cache.open_kept(cache)
@@ -76,14 +75,14 @@ def _read_file(path: Path, pinned: PinnedFile) -> Uint8Array:
 
 
 def _download_to(folder: Path, searched: list[Path]) -> list[Uint8Array]:
-    """The four files from the mirrors, left in ``folder`` for the next time if they can be."""
+    """Download the four files, and keep them in ``folder`` if it can be written."""
     arrived = {}
     for pinned in FILES:
         name = f"{pinned.name}.gz"
         try:
             arrived[name] = first_good(
                 [mirror + name for mirror in MIRRORS],
-                math.prod(pinned.shape),  # compressed, it is less
+                math.prod(pinned.shape),  # a generous limit: the compressed file is smaller
                 functools.partial(_read_content, pinned),
             )
         except DatasetUnavailableError as error:
@@ -96,7 +95,7 @@ def _download_to(folder: Path, searched: list[Path]) -> list[Uint8Array]:
     except OSError as error:
         warnings.warn(
             f"MNIST was downloaded, but could not be kept in {folder}: {error}. "
-            "Make room, or name another folder by data_home=; else it is downloaded every time.",
+            "Make room, or pass another folder as data_home; else it is downloaded every time.",
             RuntimeWarning,
             stacklevel=4,
         )
@@ -104,8 +103,8 @@ def _download_to(folder: Path, searched: list[Path]) -> list[Uint8Array]:
 
 
 def _read_content(pinned: PinnedFile, content: bytes) -> Uint8Array:
-    part = parse_idx(io.BytesIO(content), "what came", ndim=len(pinned.shape))
-    check_content(part, pinned, "what came")
+    part = parse_idx(io.BytesIO(content), "the download", ndim=len(pinned.shape))
+    check_content(part, pinned, "the download")
     return part
 
 
@@ -115,6 +114,6 @@ def _unavailable(folders: list[Path], tried: str) -> DatasetUnavailableError:
     return DatasetUnavailableError(
         f"MNIST was expected in one of these folders and found in none: {places}. "
         f"Downloading it: {tried}. Connect to the internet and call again, or put the four files "
-        f"({names}) into a folder and name it by data_home= or the environment variable "
-        f"{FOLDER_VARIABLE}. load_sample_digits() needs no files at all."
+        f"({names}) into a folder and pass it as data_home or in the environment variable "
+        f"{FOLDER_VARIABLE}. load_sample_digits() needs no files."
     )

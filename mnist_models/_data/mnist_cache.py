@@ -1,6 +1,6 @@
-"""The copy of MNIST that is kept: uncompressed, in the user's cache, opened as a memory map.
+"""An uncompressed copy of MNIST in the user's cache, opened as a memory map.
 
-The second time costs milliseconds, and memory only for the rows that are read.
+Opening it takes milliseconds, and memory only for the rows that are read.
 """
 
 import os
@@ -13,19 +13,19 @@ from mnist_models._data.mnist_pins import FILES, N_TRAIN, Uint8Array, check_cont
 from mnist_models._files import atomic_writer, open_npy
 from mnist_models.exceptions import DatasetFormatError
 
-# The kept files whose content this process has found right, each as the system identifies it.
+# The files whose content this process has checked: paths, inodes, sizes and modification times.
 _checked: set[tuple[object, ...]] = set()
 
 
 def user_cache() -> Path:
-    """The folder of this library's files in the user's cache. It may not exist yet."""
+    """This library's folder in the user's cache; it may not exist yet."""
     import platformdirs
 
     return platformdirs.user_cache_path("mnist_models")
 
 
 def open_kept(cache: Path) -> tuple[Uint8Array, Uint8Array] | None:
-    """The copy in the cache as read-only memory maps, or None where there is no good one."""
+    """The cached images and labels as read-only memory maps, or None if there is no good copy."""
     paths = _paths(cache)
     if not all(path.is_file() for path in paths):
         return None
@@ -34,22 +34,22 @@ def open_kept(cache: Path) -> tuple[Uint8Array, Uint8Array] | None:
         _check_once(images, labels, paths)
     except (ValueError, OSError) as error:
         warnings.warn(
-            f"The copy of MNIST kept in {cache} is damaged and will be made anew: {error}",
+            f"The copy of MNIST kept in {cache} is damaged and will be made again: {error}",
             RuntimeWarning,
-            stacklevel=5,
+            stacklevel=4,
         )
         return None
     return images, labels
 
 
 def keep(cache: Path, images: Uint8Array, labels: Uint8Array) -> tuple[Uint8Array, Uint8Array]:
-    """Put the arrays into the cache and open them there; where it can't be written, as they are."""
+    """Write the arrays to the cache and open them there; if that fails, return them as they are."""
     try:
         cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path, array in zip(_paths(cache), (images, labels), strict=True):
             with atomic_writer(path) as file:
                 np.save(file, array, allow_pickle=False)
-    except OSError:  # a read-only home costs half a second a call, no more
+    except OSError:  # a read-only home only costs half a second per call
         return images, labels
     return open_kept(cache) or (images, labels)
 
@@ -59,15 +59,17 @@ def _paths(cache: Path) -> tuple[Path, Path]:
 
 
 def _open(path: Path) -> Uint8Array:
-    """The file as a memory map, if nobody else may change it once it has been checked."""
+    """The file as a memory map; refused if another user could change it after it is checked."""
     owner, me = path.stat().st_uid, getattr(os, "getuid", int)()
     if owner not in (me, 0):
-        raise DatasetFormatError(f"{path} is user {owner}'s: expected a file of your own ({me})")
+        raise DatasetFormatError(
+            f"{path} belongs to user {owner}: expected a file of your own ({me})"
+        )
     return np.atleast_1d(open_npy(path))
 
 
 def _check_once(images: Uint8Array, labels: Uint8Array, paths: tuple[Path, Path]) -> None:
-    """Check the content once a process, as long as the files stay what they are."""
+    """Check the content once per process, and again whenever a file has changed."""
     states = [path.stat() for path in paths]
     key = (*paths, *((each.st_ino, each.st_size, each.st_mtime_ns) for each in states))
     if key in _checked:

@@ -1,4 +1,4 @@
-"""The four files that MNIST is: their names, their shapes, and the content each must have."""
+"""MNIST's four files: their names, shapes and the SHA-256 of their content."""
 
 import hashlib
 from typing import NamedTuple
@@ -24,8 +24,8 @@ class PinnedFile(NamedTuple):
     sha256: str
 
 
-# The order of the 70,000: the training digits, then the test digits. The sums are those of the
-# files LeCun, Cortes and Burges published.
+# In the order of the 70,000 digits: training, then test. The SHA-256 are those of the files that
+# LeCun, Cortes and Burges published.
 FILES = (
     PinnedFile(
         "train-images-idx3-ubyte",
@@ -51,7 +51,7 @@ FILES = (
 
 
 def check_content(part: Uint8Array, pinned: PinnedFile, name: str) -> None:
-    """Raise DatasetFormatError, which calls it ``name``, unless it is what was published."""
+    """Raise DatasetFormatError, which calls it ``name``, unless ``part`` is the published data."""
     if part.shape != pinned.shape or part.dtype != np.uint8:
         found = f"{part.dtype} of shape {part.shape}"
         raise DatasetFormatError(

@@ -1,4 +1,4 @@
-"""Images to read, from the files people have: IDX, .npy and PNG."""
+"""Reading images to be classified, from IDX, .npy and PNG files."""
 
 import warnings
 from pathlib import Path
@@ -11,12 +11,12 @@ from mnist_models._data.frames import lay_into_frame
 from mnist_models._data.idx import read_idx
 from mnist_models._files import open_file, open_npy
 
-# A photograph's worth of pixels. Beyond that a small file could unfold into gigabytes.
+# The pixels of a photograph. Without a limit, a small file could decompress to gigabytes.
 _MOST_PIXELS = 25_000_000
 _LONGEST_SIDE = 10_000
-# Half a million digits. A file with holes may be longer than any memory, and no disk holds it.
+# Some 700,000 digits. A sparse file can be longer than the memory and take no space on disk.
 _MOST_VALUES = 2**29
-# Marks fainter than this share of the darkest one are the paper's grain or its shadow.
+# Marks fainter than this share of the strongest one are taken for the paper's grain or shadows.
 _FAINTEST_INK = 0.2
 _LEAST_CONTRAST = 32
 
@@ -31,10 +31,10 @@ def read_pixels(path: Path, n_features: int) -> NDArray[np.generic]:
     path : pathlib.Path
         An IDX file of images (plain or gzip); a NumPy ``.npy`` file of shape (n, h, w), (n, h·w)
         or (h, w), on the scale the model was fitted on (MNIST's: 0 paper, 255 ink); or a ``.png``
-        of one digit, dark on light or light on dark, which is cut to its ink and laid into the
-        frame as MNIST's digits were, unless it has the model's size already.
+        of one digit, dark on light or light on dark, which is cropped and framed as MNIST's digits
+        were, unless it has the model's size already.
     n_features : int
-        Pixels of an image the model was fitted on.
+        Pixels of each image that the model was fitted on.
 
     Returns
     -------
@@ -96,17 +96,17 @@ def _read_png(path: Path, n_features: int) -> NDArray[Any]:
 
 
 def find_ink(grey: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """The picture with its ink high: as it is if it is light on dark, otherwise inverted.
+    """The picture with high values for ink: unchanged if light on dark, otherwise inverted.
 
     Parameters
     ----------
     grey : ndarray of uint8, shape (height, width)
-        A digit on paper of any shade. The border shows the shade, being mostly paper.
+        A digit on paper of any shade. The border is taken to be mostly paper.
 
     Returns
     -------
     ndarray of uint8, shape (height, width), or None
-        None where nothing stands out from the paper.
+        None if nothing stands out from the paper.
     """
     mark = grey.astype(np.int16) - np.int16(_paper(grey))
     if max(mark.max(), -mark.min()) < _LEAST_CONTRAST:
@@ -115,12 +115,12 @@ def find_ink(grey: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
 
 
 def strengthen(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Bring the paper to 0, with its grain, and the strongest mark to 255.
+    """Stretch the contrast: paper and its grain become 0, the strongest mark 255.
 
     Parameters
     ----------
     ink : ndarray of uint8, shape (height, width)
-        A digit whose ink is high.
+        A digit with high values for ink.
 
     Returns
     -------
@@ -139,10 +139,10 @@ def _paper(picture: NDArray[np.uint8]) -> float:
 
 
 def _read_grey(path: Path) -> NDArray[np.uint8]:
-    """A PNG file as 8-bit grey values; what is transparent is white paper."""
+    """A PNG file as 8-bit grey values; transparent pixels become white."""
     from PIL import Image
 
-    with open_file(path):  # a file that is not there is no picture that is broken
+    with open_file(path):  # a missing file is an OSError, not a broken picture
         pass
     try:
         with warnings.catch_warnings():
@@ -151,18 +151,18 @@ def _read_grey(path: Path) -> NDArray[np.uint8]:
         with image:
             if image.width * image.height > _MOST_PIXELS or max(image.size) > _LONGEST_SIDE:
                 raise ValueError(f"of {image.width} x {image.height} pixels")
-            if image.mode.startswith("I"):  # 16 bits: convert() would cut them off at 255
+            if image.mode.startswith("I"):  # 16 bits: convert() would clip them at 255
                 return (np.asarray(image) // 257).astype(np.uint8)
             paper = Image.new("RGBA", image.size, "white")
             return np.asarray(Image.alpha_composite(paper, image.convert("RGBA")).convert("L"))
     except (
-        SyntaxError,  # Pillow's words for a broken chunk, and for a file cut short
+        SyntaxError,  # raised by Pillow for a broken chunk
         OSError,
         ValueError,
         Image.DecompressionBombWarning,
         Image.DecompressionBombError,
     ) as error:
         raise ValueError(
-            f"{path} must be a sound PNG image of at most {_MOST_PIXELS:,} pixels and "
-            f"{_LONGEST_SIDE:,} to a side: {error}. Save the picture anew, or a smaller one."
+            f"{path} must be a valid PNG image of at most {_MOST_PIXELS:,} pixels and "
+            f"{_LONGEST_SIDE:,} to a side: {error}. Save the picture again, or a smaller one."
         ) from error

@@ -1,1 +1,1 @@
-"""Rows of pixels as images, and the compiled loops over them."""
+"""Reading rows of pixels as images, and compiled loops over them."""

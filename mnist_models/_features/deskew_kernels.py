@@ -1,4 +1,4 @@
-"""Images straightened, in compiled loops.
+"""Straightening images, in compiled loops.
 
 Importing this module imports numba, so it is imported inside the method that calls it.
 """
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from mnist_models._compiled import kernel
 
-# A variance, in pixels squared, that only rounding gives to mass that lies in one row.
-_FLATTEST = 1e-9
-# Columns a row: what slants by more than 45 degrees is a stroke that lies.
-_STEEPEST = 1.0
+# The least vertical variance, in pixels squared: below it all mass is in one row, up to rounding.
+_MIN_VARIANCE = 1e-9
+# Columns per row, so 45 degrees: what slants more is a horizontal stroke, not slanted writing.
+_MAX_SLANT = 1.0
 
 
 @kernel
@@ -26,19 +26,19 @@ def deskew_images(images: NDArray[np.float32], straight: NDArray[np.float32]) ->
     images : ndarray of float32, shape (n, height, width)
         Finite values.
     straight : ndarray of float32, shape (n, height, width)
-        Filled with the answer.
+        Filled with the result.
     """
     width = images.shape[2]
     sums = np.empty((3, width))
     line = np.empty(3 * width + 2)
     for i in range(len(images)):
-        paper = _least(images[i])
-        down, right, slant = _lie(images[i], paper, sums)
+        paper = _minimum(images[i])
+        down, right, slant = _position_and_slant(images[i], paper, sums)
         _resample(images[i], paper, down, right, slant, line, straight[i])
 
 
 @kernel
-def _least(image: Any) -> Any:
+def _minimum(image: Any) -> Any:
     least = image[0, 0]
     for r in range(image.shape[0]):
         for c in range(image.shape[1]):
@@ -47,11 +47,11 @@ def _least(image: Any) -> Any:
 
 
 @kernel
-def _lie(image: Any, paper: Any, sums: Any) -> Any:
-    """How far below and right of the middle the mass lies, and its columns' drift for each row.
+def _position_and_slant(image: Any, paper: Any, sums: Any) -> Any:
+    """The centre of mass, down and right of the middle, and the slant in columns per row.
 
-    Mass is what stands out from the paper. Sums run along columns first, which vectorizes and
-    still adds in one order.
+    Mass is what exceeds the paper. Each column is summed first: that vectorizes, and the order of
+    the additions stays fixed.
     """
     height, width = image.shape
     middle, centre = (height - 1) / 2, (width - 1) / 2
@@ -74,18 +74,19 @@ def _lie(image: Any, paper: Any, sums: Any) -> Any:
     if total == 0.0:
         return 0.0, 0.0, 0.0
     down, right = y_sum / total, x_sum / total
-    variance = max(yy_sum / total - down * down, _FLATTEST)
+    variance = max(yy_sum / total - down * down, _MIN_VARIANCE)
     slant = (xy_sum / total - down * right) / variance
-    return down, right, min(max(slant, -_STEEPEST), _STEEPEST)
+    return down, right, min(max(slant, -_MAX_SLANT), _MAX_SLANT)
 
 
 @kernel
 def _resample(
     image: Any, paper: Any, down: Any, right: Any, slant: Any, line: Any, straight: Any
 ) -> None:
-    """Read the image at (r + down, c + right + slant·(r - middle)), bilinearly; around it is paper.
+    """Fill ``straight[r, c]`` from (r + down, c + right + slant·(r - middle)), bilinearly.
 
-    The fractions of a pixel are one row's throughout: two rows are blended, then shifted.
+    Around the image is paper. The fractions of a pixel are the same along a row, so each row is a
+    blend of two rows, shifted.
     """
     height, width = image.shape
     line[:] = paper

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from mnist_models._compiled import kernel
 
-# atan(t) in eighths of a turn is t + t·(1 - t)·p(t) for t in [0, 1]: exact at 0 and 1, so that
-# edges along the axes and diagonals fall on their boundaries exactly, and within 1e-8 between.
+# The coefficients of p, highest first, in atan(t) = t + t·(1 - t)·p(t), in eighths of a turn, for t
+# in [0, 1]. Exact at 0 and 1, so that horizontal, vertical and diagonal edges fall exactly on the
+# boundaries of bins; within 1e-8 elsewhere.
 _ARC: tuple[float, ...] = tuple(
     Chebyshev.interpolate(
         lambda t: (np.arctan(t) * 4 / np.pi - t) / (t * (1 - t)), deg=12, domain=[0, 1]
@@ -38,43 +39,44 @@ def hog_images(
     epsilon: float,
     features: NDArray[np.float32],
 ) -> None:
-    """Describe images by the orientations of the gradients in windows over them.
+    """Compute histograms of gradient orientations in windows over images.
 
     Parameters
     ----------
     images : ndarray of float32, shape (n, height, width)
         Finite values.
     orientations : int
-        Bins of a half turn, or of a full one where ``signed``.
+        Number of bins, over half a turn, or a full one if ``signed``.
     signed : bool
-        Whether an edge from dark to light is another than from light to dark.
+        Whether an edge from dark to light differs from one from light to dark.
     interpolate : bool
-        Whether an edge is shared by the two nearest of the directions at which bins begin.
+        Whether an edge is shared by the two directions nearest to it, at which bins begin.
     row_windows, column_windows : ndarray of float64, shapes (height, n_down) and (width, n_across)
-        The weight that each row or column of pixels has in each row or column of windows.
+        The weight of each row or column of pixels in each row or column of windows.
     block_size : int
         Rows and columns of windows that are normalized together.
     square_root : bool
-        Whether blocks are brought to the sum 1 and their values to the square root, and not to the
-        length 1.
+        If True, blocks are divided by their sum and the square roots taken; otherwise they are
+        divided by their Euclidean length.
     clip : float
-        Values are cut there and the block is normalized again; 1 leaves them.
+        Values are clipped there and the block is normalized again; 1 does neither.
     epsilon : float
-        Share of an image's contrast that is added to each block's sum or length.
+        Share of the image's contrast that is added to each block's sum or, squared, to its squared
+        length.
     features : ndarray of float32, shape (n, n_features)
-        Filled with the answer: blocks row by row, in each its windows, in those the orientations.
+        Filled with the result, in this order: blocks, the windows in each, their orientations.
     """
     n, height, width = images.shape
     n_down, n_across = row_windows.shape[1], column_windows.shape[1]
-    rows, columns = _reach(row_windows), _reach(column_windows)
+    row_ranges, column_ranges = _window_ranges(row_windows), _window_ranges(column_windows)
     edges = np.empty((2, height * width))
-    places = np.empty(height * width, dtype=np.int64)
-    ends = np.empty(height, dtype=np.int64)
-    strip = np.empty((n_across, orientations))
+    columns = np.empty(height * width, dtype=np.int64)
+    ends = np.empty(height, dtype=np.int64)  # how many edges there are up to the end of each row
+    votes = np.empty((n_across, orientations))
     cells = np.empty((n_down, n_across, orientations))
     bins_per_eighth = orientations / 8 if signed else orientations / 4
     for i in range(n):
-        _find_edges(images[i], edges, places, ends)
+        _find_edges(images[i], edges, columns, ends)
         if ends[-1] == 0:
             features[i] = 0.0
             continue
@@ -84,31 +86,32 @@ def hog_images(
             begin = ends[r - 1] if r > 0 else 0
             if begin == ends[r]:
                 continue
-            _vote(edges, places, begin, ends[r], interpolate, column_windows, columns, strip)
-            for down in range(rows[r, 0], rows[r, 1]):
-                _add(strip, row_windows[r, down], cells, down)
-        faintest = epsilon * _contrast(images[i])
-        _normalize(cells, block_size, square_root, clip, epsilon, faintest, features[i])
+            _vote(edges, columns, begin, ends[r], interpolate, column_windows, column_ranges, votes)
+            for down in range(row_ranges[r, 0], row_ranges[r, 1]):
+                _add_votes(votes, row_windows[r, down], cells, down)
+        offset = epsilon * _contrast(images[i])
+        _normalize(cells, block_size, square_root, clip, epsilon, offset, features[i])
 
 
 @kernel
-def _reach(windows: Any) -> Any:
-    """The first window that weighs each pixel of a line, and the one after the last."""
+def _window_ranges(windows: Any) -> Any:
+    """The range of windows, first and one past the last, over each pixel of a line."""
     length, count = windows.shape
-    reach = np.zeros((length, 2), dtype=np.int64)
-    for place in range(length):
+    ranges = np.zeros((length, 2), dtype=np.int64)
+    for pixel in range(length):
         for window in range(count - 1, -1, -1):
-            if windows[place, window] > 0.0:
-                reach[place, 0] = window
-                reach[place, 1] = max(reach[place, 1], window + 1)
-    return reach
+            if windows[pixel, window] > 0.0:
+                ranges[pixel, 0] = window
+                ranges[pixel, 1] = max(ranges[pixel, 1], window + 1)
+    return ranges
 
 
 @kernel
-def _find_edges(image: Any, edges: Any, places: Any, ends: Any) -> None:
-    """List the differences across each pixel, downwards and to the right, where there are any.
+def _find_edges(image: Any, edges: Any, columns: Any, ends: Any) -> None:
+    """List the pixels with a nonzero gradient (central differences, down and right), row by row.
 
-    Most pixels are blank, and a list without a branch costs less than to guess which.
+    Most pixels have none. Every entry is written, and overwritten by the next if it has none: that
+    is faster than a branch that is hard to predict.
     """
     height, width = image.shape
     found = 0
@@ -119,7 +122,7 @@ def _find_edges(image: Any, edges: Any, places: Any, ends: Any) -> None:
             right = np.float64(image[r, c + 1]) - image[r, c - 1] if 0 < c < width - 1 else 0.0
             edges[0, found] = down
             edges[1, found] = right
-            places[found] = c
+            columns[found] = c
             found += (down != 0.0) | (right != 0.0)
         ends[r] = found
 
@@ -138,50 +141,50 @@ def _orient(edges: Any, count: Any, bins_per_eighth: Any, orientations: Any) -> 
         eighths = 2.0 - eighths if y > x else eighths
         eighths = 4.0 - eighths if right < 0.0 else eighths
         eighths = -eighths if down < 0.0 else eighths
-        place = eighths * bins_per_eighth
-        place = place + orientations if place < 0.0 else place
-        place = place - orientations if place >= orientations else place
+        bins = eighths * bins_per_eighth
+        bins = bins + orientations if bins < 0.0 else bins
+        bins = bins - orientations if bins >= orientations else bins
         edges[0, k] = math.sqrt(down * down + right * right)
-        edges[1, k] = place
+        edges[1, k] = bins
 
 
 @kernel
 def _vote(
     edges: Any,
-    places: Any,
+    columns: Any,
     begin: Any,
     end: Any,
     interpolate: Any,
     windows: Any,
-    reach: Any,
-    strip: Any,
+    ranges: Any,
+    votes: Any,
 ) -> None:
-    """Add the magnitudes of one row's edges to their orientations, in the windows over them."""
-    orientations = strip.shape[1]
-    strip[:] = 0.0
+    """Sum the magnitudes of one row's edges by orientation, in each window over them."""
+    orientations = votes.shape[1]
+    votes[:] = 0.0
     for k in range(begin, end):
-        magnitude, place, c = edges[0, k], edges[1, k], places[k]
-        first = int(place)
+        magnitude, bins, c = edges[0, k], edges[1, k], columns[k]
+        first = int(bins)
         second = first + 1 if first + 1 < orientations else 0
-        later = (place - first) * magnitude if interpolate else 0.0
-        for across in range(reach[c, 0], reach[c, 1]):
-            strip[across, first] += windows[c, across] * (magnitude - later)
+        shared = (bins - first) * magnitude if interpolate else 0.0
+        for across in range(ranges[c, 0], ranges[c, 1]):
+            votes[across, first] += windows[c, across] * (magnitude - shared)
             if interpolate:
-                strip[across, second] += windows[c, across] * later
+                votes[across, second] += windows[c, across] * shared
 
 
 @kernel
-def _add(strip: Any, weight: Any, cells: Any, down: Any) -> None:
+def _add_votes(votes: Any, weight: Any, cells: Any, down: Any) -> None:
     """Add one row's votes to a row of windows."""
-    n_across, orientations = strip.shape
+    n_across, orientations = votes.shape
     for across in range(n_across):
         for o in range(orientations):
-            cells[down, across, o] += weight * strip[across, o]
+            cells[down, across, o] += weight * votes[across, o]
 
 
 @kernel
 def _contrast(image: Any) -> Any:
-    """The greatest value less the least."""
+    """The greatest value minus the least."""
     least = greatest = image[0, 0]
     for r in range(image.shape[0]):
         for c in range(image.shape[1]):
@@ -197,15 +200,15 @@ def _normalize(
     square_root: Any,
     clip: Any,
     epsilon: Any,
-    faintest: Any,
+    offset: Any,
     features: Any,
 ) -> None:
-    """Write each block of cells, brought to length 1 or to the roots of its shares of the sum."""
+    """Write each block of cells, divided by its length, or the roots of its shares of the sum."""
     n_down, n_across, orientations = cells.shape
     place = 0
     for top in range(n_down - block_size + 1):
         for left in range(n_across - block_size + 1):
-            scale = _scale(cells, top, left, block_size, square_root, faintest)
+            scale = _scale(cells, top, left, block_size, square_root, offset)
             energy = epsilon**2
             begin = place
             for down in range(top, top + block_size):
@@ -223,14 +226,12 @@ def _normalize(
 
 
 @kernel
-def _scale(
-    cells: Any, top: Any, left: Any, block_size: Any, square_root: Any, faintest: Any
-) -> Any:
-    """What a block is to be multiplied with: 1 over its sum, or over its length."""
+def _scale(cells: Any, top: Any, left: Any, block_size: Any, square_root: Any, offset: Any) -> Any:
+    """The factor that normalizes a block: 1 over its sum, or over its length."""
     total, energy = 0.0, 0.0
     for down in range(top, top + block_size):
         for across in range(left, left + block_size):
             for o in range(cells.shape[2]):
                 total += cells[down, across, o]
                 energy += cells[down, across, o] ** 2
-    return 1.0 / (total + faintest if square_root else math.sqrt(energy + faintest**2))
+    return 1.0 / (total + offset if square_root else math.sqrt(energy + offset**2))

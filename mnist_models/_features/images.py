@@ -1,4 +1,4 @@
-"""Images in rows of pixels: their shape, and how a transformer reads them."""
+"""Rows of pixels as images: their shape, and the base class of their transformers."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -15,16 +15,16 @@ from sklearn.utils.validation import (
     check_scalar,
 )
 
-from mnist_models._rows import beyond_reach, check_float32, check_rows
-from mnist_models._whole_fits import Untouched
+from mnist_models._rows import check_float32, check_rows, overflow_ignored
+from mnist_models._whole_fits import RestoredOnError
 
-# What is worked on at a time: 256 of MNIST's images, 0.8 MB of float32, stay in a core's cache.
+# The most worked on at a time: 256 of MNIST's images, 0.8 MB of float32, fit in a core's cache.
 _BLOCK_IMAGES = 256
 _BLOCK_PIXELS = 256 * 784
 
 
 class ImageTransformer(TransformerMixin, BaseEstimator):
-    """What transformers of images share: each image stands for itself, and nothing is learned."""
+    """Base class of image transformers. Each image is transformed by itself; nothing is learned."""
 
     image_shape: tuple[int, int] | None
     n_features_in_: int
@@ -47,21 +47,21 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
         Raises
         ------
         TypeError, ValueError
-            If X is not such an array, or a parameter is not as documented.
+            If X is not such an array, or a parameter is invalid.
         """
-        with Untouched(self):
+        with RestoredOnError(self):
             check_rows(self, X)
             self._feature_names()
         return self
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
-        """The names of the features that come out, made of their places in the image.
+        """The names of the output features, made from their positions in the image.
 
         Parameters
         ----------
         input_features : array-like of str, shape (n_features,), default=None
-            The names of the features that go in, which do not matter; checked, as everywhere in
-            scikit-learn, against their number and those seen during ``fit``.
+            The names of the input features. They do not affect the result, but must match those
+            seen during ``fit``, as everywhere in scikit-learn.
 
         Returns
         -------
@@ -71,9 +71,9 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
         Raises
         ------
         NotFittedError
-            If ``fit`` was not called: the shape of the images is not known before.
+            If ``fit`` was not called, so that the shape of the images is unknown.
         ValueError
-            If ``input_features`` are not those that were fitted.
+            If ``input_features`` do not match those seen during ``fit``.
         """
         check_is_fitted(self, "n_features_in_")
         _check_feature_names_in(self, input_features, generate_names=False)
@@ -81,7 +81,7 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
 
     @abstractmethod
     def _feature_names(self) -> list[str]:
-        """Names for images of ``n_features_in_`` pixels, once the parameters are checked."""
+        """The names for images of ``n_features_in_`` pixels, after checking the parameters."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -90,14 +90,14 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
 
 
 def images_at_once(X: NDArray[Any]) -> int:
-    """How many images of X, an array of shape (n, height·width), a block has at the most."""
+    """The most images in a block of X, an array of shape (n, height·width)."""
     return max(1, min(len(X), _BLOCK_IMAGES, _BLOCK_PIXELS // X.shape[1]))
 
 
 def image_blocks(
     X: NDArray[Any], shape: tuple[int, int]
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Rows of X and the images in them, a block at a time, each in the memory of the last.
+    """Yield the images in X a block at a time; all blocks share one buffer.
 
     Parameters
     ----------
@@ -111,29 +111,29 @@ def image_blocks(
     rows : slice
         At most ``images_at_once(X)`` rows.
     images : ndarray of float32, shape (len(rows), height, width)
-        Valid until the next block is asked for.
+        Overwritten by the next block.
 
     Raises
     ------
     ValueError
-        If X has values beyond float32.
+        If X has values too large for float32.
     """
     memory = np.empty((images_at_once(X), X.shape[1]), dtype=np.float32)
     for rows in gen_batches(len(X), len(memory)):
         block = memory[: rows.stop - rows.start]
-        with beyond_reach():
+        with overflow_ignored():
             block[:] = X[rows]
         check_float32(block)
         yield rows, block.reshape(-1, *shape)
 
 
 def resolve_shape(image_shape: Any, n_features: int) -> tuple[int, int]:
-    """Height and width of images of so many pixels.
+    """Height and width of images with ``n_features`` pixels.
 
     Parameters
     ----------
     image_shape : tuple (height, width) of int, or None
-        None for square images; -1 for one of the two stands for what the other leaves.
+        None for square images; -1 for one of the two is inferred from the other.
     n_features : int
         Pixels to each image.
 
@@ -144,7 +144,7 @@ def resolve_shape(image_shape: Any, n_features: int) -> tuple[int, int]:
     Raises
     ------
     TypeError, ValueError
-        If it is no such shape, or images of that shape have another number of pixels.
+        If it is not such a shape, or images of that shape have another number of pixels.
 
     Examples
     --------
@@ -155,8 +155,8 @@ def resolve_shape(image_shape: Any, n_features: int) -> tuple[int, int]:
         side = round(n_features**0.5)
         if side * side != n_features:
             raise ValueError(
-                "X must hold square images where image_shape is None, so a square number of "
-                f"features. Got {n_features} features instead. Pass image_shape=(height, width)."
+                "X must hold square images if image_shape is None, so a square number of features. "
+                f"Got {n_features} features instead. Pass image_shape=(height, width)."
             )
         return side, side
     if np.shape(image_shape) != (2,):

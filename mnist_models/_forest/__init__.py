@@ -1,1 +1,1 @@
-"""Trees grown by counting."""
+"""Decision trees grown by counting instead of sorting."""

@@ -1,11 +1,10 @@
 """One decision tree, grown by counting: each feature has at most 256 levels, numbered in order.
 
-scikit-learn sorts the rows of a node by every feature it looks at. Few levels need no comparing:
-the rows that are not at level 0 (the ink of an image) are put in order by counting them, and the
-rest follow by subtraction. All else is scikit-learn's own procedure, step for step: its generator
-draws the features in its order, constant features are handed down to the children, and between
-close splits its own arithmetic decides, rounding and all. So with weights that are whole numbers
-(a bootstrap's) the tree is the one that scikit-learn would grow, bit for bit.
+scikit-learn sorts the rows of a node by every feature it tries. Here only the rows above level 0
+(the ink of an image) are sorted, by counting; the sums of the others follow by subtraction. All
+else is scikit-learn's procedure, step by step: the same generator draws the features in the same
+order, constant features are passed on to the children, and its arithmetic decides between close
+splits. So with whole-number weights (a bootstrap's) the tree is scikit-learn's, bit for bit.
 """
 
 from math import log
@@ -21,31 +20,31 @@ def _record(**fields: str) -> np.dtype[Any]:
     return np.dtype(list(fields.items()), align=True)
 
 
-# What a tree is grown by: scikit-learn's parameters, resolved to numbers.
+# scikit-learn's parameters of a tree, resolved to numbers.
 _SMALLEST = {"min_samples_split": "i8", "min_samples_leaf": "i8", "min_weight_leaf": "f8"}
 _LARGEST = {"max_features": "i8", "max_depth": "i8"}
 RULES = _record(entropy="?", min_impurity_decrease="f8", seed="u8", **_LARGEST, **_SMALLEST)
-# A grown node; -1 and -2 are scikit-learn's. A split parts levels up to `low` from those from
-# `high` on; the node has none in between.
+# A grown node; -1 for no child and -2 for no feature are scikit-learn's. A split sends levels up to
+# `low` left and those from `high` on right; the node has none in between.
 _SPLIT_FIELDS = {"feature": "i8", "low": "u1", "high": "u1"}
 _NODE_FIELDS = {"left": "i8", "right": "i8", "impurity": "f8", "n_rows": "i8", "weight": "f8"}
 NODE = _record(**_NODE_FIELDS, **_SPLIT_FIELDS, more_left="?")
 _SPLIT = _record(**_SPLIT_FIELDS, n_left="i8", gain="f8", score="f8")  # the best so far, or -1
-# The rows start:stop of the sample, waiting to become a node.
+# The rows start:stop of the sample, which will become a node.
 _BRANCH = _record(
     start="i8", stop="i8", depth="i8", parent="i8", is_left="?", impurity="f8", n_constant="i8"
 )
 
-# Large nodes read levels by column, where they lie side by side. The rows of smaller ones stay in
-# the cache for all features and all nodes below.
+# From this many rows on, a node reads levels by column, where they are contiguous. The rows of
+# smaller nodes stay in the cache for all features and for all nodes below.
 _BY_COLUMN = 2000
-# So few rows are sorted by insertion; clearing and adding up 256 counts would take longer.
+# Up to this many rows are sorted by insertion: clearing and adding up 256 counts takes longer.
 _FEW = 24
-# Scores closer than this are told apart by scikit-learn's own arithmetic.
+# Between scores closer than this, scikit-learn's own arithmetic decides.
 _CLOSE = 1.0 - 1e-10
 _EPSILON = np.finfo(np.float64).eps
 
-_LEVEL_SHIFT, _PLACE_MASK = np.uint64(32), np.uint64(0xFFFFFFFF)
+_LEVEL_SHIFT, _POSITION_MASK = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 
 class Sample(NamedTuple):
@@ -56,22 +55,22 @@ class Sample(NamedTuple):
     weights: NDArray[np.float64]
 
 
-class _Desk(NamedTuple):
-    """All that a growing tree has at hand; the memory is used again for every node."""
+class _Workspace(NamedTuple):
+    """The input and the buffers of one tree; the buffers are used again for every node."""
 
     by_row: NDArray[np.uint8]
     by_column: NDArray[np.uint8]
     rules: NDArray[Any]  # of length 1
     state: NDArray[np.uint64]  # of the generator
-    order: NDArray[np.int64]  # of the features, as they are drawn
+    order: NDArray[np.int64]  # the features, permuted as they are drawn
     constants: NDArray[np.int64]  # features found to be constant, those of the root first
-    totals: NDArray[np.float64]  # weight of each class in the node
-    left: NDArray[np.float64]  # left of a split
-    right: NDArray[np.float64]  # and right of it
-    inked: NDArray[np.uint32]  # places in the node whose level is not 0
-    levels: NDArray[np.uint8]  # and their levels
-    keys: NDArray[np.uint64]  # 0, then level and place as one number each, in order
-    ends: NDArray[np.uint32]  # where the keys of each level go
+    totals: NDArray[np.float64]  # the weight of each class in the node
+    left: NDArray[np.float64]  # ... left of a split
+    right: NDArray[np.float64]  # ... right of a split
+    inked: NDArray[np.uint32]  # positions in the node of the rows whose level is not 0
+    levels: NDArray[np.uint8]  # ... and their levels
+    keys: NDArray[np.uint64]  # 0, then level and position of each as one number, sorted
+    ends: NDArray[np.uint32]  # where the next key of each level goes
     split: NDArray[Any]  # of length 1; a record does not keep its array alive
 
 
@@ -79,27 +78,27 @@ class _Desk(NamedTuple):
 def grow_tree(
     by_row: Any, by_column: Any, sample: Sample, spare: Sample, rules: Any, nodes: Any, values: Any
 ) -> tuple[int, int]:
-    """Grow one tree, depth first, from a sample of m rows; return its nodes' number and depth.
+    """Grow one tree, depth first, from m rows; return its number of nodes and its depth.
 
     Parameters
     ----------
     by_row, by_column : ndarray of uint8, shape (n, d) and (d, n)
-        The level of every feature in every training row, twice.
+        The level of every feature in every training row, in two memory orders.
     sample, spare : Sample of m rows
-        What the tree grows from, which is put into the order of its leaves; and as much memory.
+        The rows to grow it from, which are sorted by leaf; and a buffer of the same size.
     rules : ndarray of RULES, shape (1,)
-        How it grows.
+        The parameters.
     nodes : ndarray of NODE, shape (2m - 1,)
         Filled from the start, parents before their children.
     values : ndarray of float64, shape (2m - 1, n_classes)
-        The share of each class in each node's weight, filled alike.
+        Filled likewise: the share of each class in the weight of each node.
     """
     m = len(sample.rows)
-    desk = _lay_out(by_row, by_column, rules, m, values.shape[1])
-    rule, split = rules[0], desk.split[0]
+    work = _allocate(by_row, by_column, rules, m, values.shape[1])
+    rule, split = rules[0], work.split[0]
     stack = np.empty(m + 1, _BRANCH)
-    all_weight = _add_up(sample, desk.totals)
-    _push(stack[0], 0, m, 0, -1, False, _impurity(desk.totals, all_weight, rule.entropy), 0)
+    all_weight = _add_up(sample, work.totals)
+    _push(stack[0], 0, m, 0, -1, False, _impurity(work.totals, all_weight, rule.entropy), 0)
     n_waiting, n_nodes, deepest = 1, 0, 0
     while n_waiting:
         n_waiting -= 1
@@ -107,9 +106,9 @@ def grow_tree(
         start, stop, depth, n_constant = branch.start, branch.stop, branch.depth, branch.n_constant
         part = _slice(sample, start, stop)
         node = nodes[n_nodes]
-        _fill_leaf(node, branch, _add_up(part, desk.totals))
-        for label in range(len(desk.totals)):
-            values[n_nodes, label] = desk.totals[label] / node.weight
+        _fill_leaf(node, branch, _add_up(part, work.totals))
+        for label in range(len(work.totals)):
+            values[n_nodes, label] = work.totals[label] / node.weight
         if branch.parent >= 0:
             if branch.is_left:
                 nodes[branch.parent].left = n_nodes
@@ -117,10 +116,10 @@ def grow_tree(
                 nodes[branch.parent].right = n_nodes
         split.feature = -1
         if _may_split(node, depth, rule):
-            n_constant = _find_split(desk, part, n_constant, split)
+            n_constant = _find_split(work, part, n_constant, split)
         if split.feature >= 0:
-            _part(by_column[split.feature], split.low, part, spare)
-            left, right, lower = _impurities_of_children(desk, part, split.n_left, node)
+            _partition(by_column[split.feature], split.low, part, spare)
+            left, right, lower = _impurities_of_children(work, part, split.n_left, node)
             if node.weight / all_weight * lower + _EPSILON >= rule.min_impurity_decrease:
                 node.feature, node.low, node.high = split.feature, split.low, split.high
                 node.more_left = 2 * split.n_left > node.n_rows
@@ -134,9 +133,9 @@ def grow_tree(
 
 
 @kernel
-def _lay_out(by_row: Any, by_column: Any, rules: Any, m: int, n_classes: int) -> _Desk:
+def _allocate(by_row: Any, by_column: Any, rules: Any, m: int, n_classes: int) -> _Workspace:
     n_features = len(by_column)
-    return _Desk(
+    return _Workspace(
         by_row,
         by_column,
         rules,
@@ -187,8 +186,8 @@ def _may_split(node: Any, depth: int, rule: Any) -> bool:
 
 
 @kernel
-def _part(column: Any, low: int, part: Sample, spare: Sample) -> None:
-    """Bring the rows that go left to the front, both sides in the order they were."""
+def _partition(column: Any, low: int, part: Sample, spare: Sample) -> None:
+    """Move the rows that go left to the front; both sides keep their order."""
     n_left, n_right = np.uint64(0), np.uint64(0)
     for i in range(len(part.rows)):
         row, label, weight = part.rows[i], part.labels[i], part.weights[i]
@@ -205,7 +204,7 @@ def _part(column: Any, low: int, part: Sample, spare: Sample) -> None:
 
 @kernel
 def _add_up(part: Sample, totals: Any) -> float:
-    """The weight of each class, into totals, and of all."""
+    """Put the weight of each class into totals; return their sum."""
     for label in range(len(totals)):
         totals[label] = 0.0
     for i in range(len(part.rows)):
@@ -232,33 +231,33 @@ def _impurity(totals: Any, weight: float, entropy: bool) -> float:
 
 @kernel
 def _impurities_of_children(
-    desk: _Desk, part: Sample, n_left: int, node: Any
+    work: _Workspace, part: Sample, n_left: int, node: Any
 ) -> tuple[float, float, float]:
-    """Impurity of the left child, of the right, and how much lower both are than the node's."""
-    # both added up anew: a difference would leave crumbs of weight in a pure child
-    weight_left = _add_up(_slice(part, 0, n_left), desk.left)
-    weight_right = _add_up(_slice(part, n_left, len(part.rows)), desk.right)
-    weight, entropy = node.weight, desk.rules[0].entropy
-    left = _impurity(desk.left, weight_left, entropy)
-    right = _impurity(desk.right, weight_right, entropy)
+    """The impurity of both children, and how much lower their weighted mean is than the node's."""
+    # both are summed afresh: a difference would leave rounding errors in a pure child
+    weight_left = _add_up(_slice(part, 0, n_left), work.left)
+    weight_right = _add_up(_slice(part, n_left, len(part.rows)), work.right)
+    weight, entropy = node.weight, work.rules[0].entropy
+    left = _impurity(work.left, weight_left, entropy)
+    right = _impurity(work.right, weight_right, entropy)
     return left, right, node.impurity - weight_right / weight * right - weight_left / weight * left
 
 
 @kernel
-def _find_split(desk: _Desk, part: Sample, n_known: int, split: Any) -> int:
-    """Find the best split by randomly drawn features; return how many features are constant.
+def _find_split(work: _Workspace, part: Sample, n_known: int, split: Any) -> int:
+    """Find the best split of randomly drawn features; return how many features are constant.
 
-    ``order`` holds, one behind the other: known constants that were drawn, known constants that
-    were not, constants found just now, features not drawn yet, features drawn and tried.
+    ``order`` holds, in this sequence: known constants that were drawn, known constants that were
+    not, constants found in this node, features not drawn yet, features drawn and tried.
     """
     split.gain, split.score = -np.inf, -np.inf
-    order, constants = desk.order, desk.constants
+    order, constants = work.order, work.constants
     n_undrawn, n_visited, n_found, n_drawn = len(order), 0, 0, 0
     while n_undrawn > n_known + n_found and (
-        n_visited < desk.rules[0].max_features or n_visited <= n_found + n_drawn
+        n_visited < work.rules[0].max_features or n_visited <= n_found + n_drawn
     ):
         n_visited += 1
-        j = n_drawn + _draw(desk.state) % (n_undrawn - n_found - n_drawn)
+        j = n_drawn + _draw(work.state) % (n_undrawn - n_found - n_drawn)
         if j < n_known:
             order[n_drawn], order[j] = order[j], order[n_drawn]
             n_drawn += 1
@@ -266,18 +265,18 @@ def _find_split(desk: _Desk, part: Sample, n_known: int, split: Any) -> int:
         j += n_found
         feature = order[j]
         if len(part.rows) < _BY_COLUMN:
-            n_inked = _gather(desk.by_row[:, feature], part.rows, desk.inked, desk.levels)
+            n_inked = _gather(work.by_row[:, feature], part.rows, work.inked, work.levels)
         else:
-            n_inked = _gather(desk.by_column[feature], part.rows, desk.inked, desk.levels)
+            n_inked = _gather(work.by_column[feature], part.rows, work.inked, work.levels)
         if n_inked == 0:
             order[j], order[n_known + n_found] = order[n_known + n_found], order[j]
             n_found += 1
             continue
         n_undrawn -= 1
         order[n_undrawn], order[j] = order[j], order[n_undrawn]
-        if split.gain < 0.0:  # 0 is a perfect split, and the first one stays
-            _sort(desk, n_inked)
-            _try_feature(desk, part, feature, n_inked, split)
+        if split.gain < 0.0:  # 0 is a perfect split, and the first one is kept
+            _sort(work, n_inked)
+            _try_feature(work, part, feature, n_inked, split)
     for j in range(n_known):
         order[j] = constants[j]
     for j in range(n_known, n_known + n_found):
@@ -287,7 +286,7 @@ def _find_split(desk: _Desk, part: Sample, n_known: int, split: Any) -> int:
 
 @kernel
 def _draw(state: Any) -> np.int64:
-    """A number from 0 to 2**31 - 1 by the 32-bit xorshift generator (Marsaglia 2003)."""
+    """A random number from 0 to 2**31 - 1, by the 32-bit xorshift generator (Marsaglia 2003)."""
     x = state[0]
     if x == 0:
         x = np.uint64(1)
@@ -300,9 +299,9 @@ def _draw(state: Any) -> np.int64:
 
 @kernel
 def _gather(column: Any, rows: Any, inked: Any, levels: Any) -> np.int64:
-    """Find the places that are not at level 0; return how many, or 0 where all are at one level."""
+    """List the positions whose level is not 0; return how many, or 0 if all levels are equal."""
     n_inked = np.uint64(0)
-    for i in range(len(rows)):  # without a branch: each place is written, and written over or kept
+    for i in range(len(rows)):  # without a branch: every position is written, then kept or not
         level = column[rows[i]]
         inked[n_inked], levels[n_inked] = i, level
         n_inked += np.uint64(level != 0)
@@ -315,12 +314,12 @@ def _gather(column: Any, rows: Any, inked: Any, levels: Any) -> np.int64:
 
 
 @kernel
-def _sort(desk: _Desk, n_inked: Any) -> None:
-    """Bring levels and places into the order of levels, as keys from the first on."""
-    levels, keys, ends = desk.levels, desk.keys, desk.ends
+def _sort(work: _Workspace, n_inked: Any) -> None:
+    """Sort levels and positions by level, into ``keys[1:]``."""
+    levels, keys, ends = work.levels, work.keys, work.ends
     if n_inked <= _FEW:
         for i in range(n_inked):
-            key = (np.uint64(levels[i]) << _LEVEL_SHIFT) | np.uint64(desk.inked[i])
+            key = (np.uint64(levels[i]) << _LEVEL_SHIFT) | np.uint64(work.inked[i])
             j = i + 1
             while keys[j - 1] > key:  # ends at keys[0], which is 0
                 keys[j] = keys[j - 1]
@@ -337,13 +336,13 @@ def _sort(desk: _Desk, n_inked: Any) -> None:
     for i in range(n_inked):
         j = ends[levels[i]]
         ends[levels[i]] = j + np.uint32(1)
-        keys[j] = (np.uint64(levels[i]) << _LEVEL_SHIFT) | np.uint64(desk.inked[i])
+        keys[j] = (np.uint64(levels[i]) << _LEVEL_SHIFT) | np.uint64(work.inked[i])
 
 
 @kernel
-def _try_feature(desk: _Desk, part: Sample, feature: int, n_inked: Any, split: Any) -> None:
-    """Move rows to the right, those of the highest level first; try each split on the way."""
-    totals, right, keys, rule = desk.totals, desk.right, desk.keys, desk.rules[0]
+def _try_feature(work: _Workspace, part: Sample, feature: int, n_inked: Any, split: Any) -> None:
+    """Move rows from left to right, highest levels first, and try the split between any two."""
+    totals, right, keys, rule = work.totals, work.right, work.keys, work.rules[0]
     least, lightest, entropy = rule.min_samples_leaf, rule.min_weight_leaf, rule.entropy
     n, weight, weight_right, squares_left, squares_right = len(part.rows), 0.0, 0.0, 0.0, 0.0
     for label in range(len(totals)):
@@ -358,20 +357,20 @@ def _try_feature(desk: _Desk, part: Sample, feature: int, n_inked: Any, split: A
             lighter = min(weight_left, weight_right)
             if min(n_right, n - n_right) >= least and lighter >= lightest and lighter > 0.0:
                 if entropy:
-                    gain = _entropy_gain(desk, weight_left, weight_right)
+                    gain = _entropy_gain(work, weight_left, weight_right)
                 else:
                     gain = _gini_gain(squares_left, squares_right, weight_left, weight_right, split)
-                # of equals scikit-learn keeps the feature it drew first, and its lowest level
+                # of equal gains, scikit-learn keeps the first feature drawn, and its lowest level
                 if gain > split.gain or (gain == split.gain and feature == split.feature):
                     split.gain, split.feature, split.n_left = gain, feature, n - n_right
                     split.low, split.high = low, high
             high = low
-        place = keys[i] & _PLACE_MASK
-        label, moved = part.labels[place], part.weights[place]
-        there = right[label]
-        squares_right += moved * (2.0 * there + moved)
-        squares_left -= moved * (2.0 * (totals[label] - there) - moved)
-        right[label] = there + moved
+        position = keys[i] & _POSITION_MASK
+        label, moved = part.labels[position], part.weights[position]
+        before = right[label]
+        squares_right += moved * (2.0 * before + moved)
+        squares_left -= moved * (2.0 * (totals[label] - before) - moved)
+        right[label] = before + moved
         weight_right += moved
 
 
@@ -379,8 +378,7 @@ def _try_feature(desk: _Desk, part: Sample, feature: int, n_inked: Any, split: A
 def _gini_gain(
     squares_left: float, squares_right: float, weight_left: float, weight_right: float, split: Any
 ) -> float:
-    """Less the impurity that a split leaves, or -inf where its score tells, but for rounding, that
-    a better one is known."""
+    """Minus the weighted impurity of both sides; -inf if the score is clearly below the best."""
     score = squares_left * weight_right + squares_right * weight_left
     across = weight_left * weight_right
     if score <= split.score * across * _CLOSE:
@@ -392,9 +390,10 @@ def _gini_gain(
 
 
 @kernel
-def _entropy_gain(desk: _Desk, weight_left: float, weight_right: float) -> float:
-    for label in range(len(desk.totals)):
-        desk.left[label] = desk.totals[label] - desk.right[label]
-    impurity_left = _impurity(desk.left, weight_left, True)
-    impurity_right = _impurity(desk.right, weight_right, True)
+def _entropy_gain(work: _Workspace, weight_left: float, weight_right: float) -> float:
+    """Minus the weighted impurity of both sides."""
+    for label in range(len(work.totals)):
+        work.left[label] = work.totals[label] - work.right[label]
+    impurity_left = _impurity(work.left, weight_left, True)
+    impurity_right = _impurity(work.right, weight_right, True)
     return -weight_right * impurity_right - weight_left * impurity_left

@@ -1,4 +1,4 @@
-"""A network's answers, by a compiled forward pass."""
+"""The predictions of a network, by a compiled forward pass."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,40 +7,41 @@ from weakref import WeakKeyDictionary, ref
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_models._keras.networks import Kept, Network, has_filters, make_of, twin_of
+from mnist_models._keras.networks import Network, Pool, compile_key, has_convolutions, twin_of
 from mnist_models._keras.waking import load_keras, xla_refusals
-from mnist_models._network.batches import filled_up
+from mnist_models._network.batches import zero_padded
 
-# Rows sent through the network at a time. Always as many, the last block filled up with zeros:
-# vectorized kernels round the rows at a block's end otherwise than those before, so that in blocks
-# as they come a row's probabilities would depend on the rows asked beside it. The number is one of
-# those for which no row was seen to depend on its place in the block (32 is not).
+# Rows sent through the network at a time; the last block is padded with zeros. Vectorized kernels
+# round the last rows of a block differently, so with blocks of varying size a row's probabilities
+# would depend on the rows predicted with it. With 24 rows, unlike with 32, no row was found to
+# depend on its position in the block.
 _BLOCK = 24
-# Blocks in one call, where there are as many: a call costs as much as a small network's block.
+# Blocks in one call, if there are that many: a call takes as long as a block of a small network.
 _BLOCKS_AT_ONCE = 64
-_MOST_FEATURES = 8192  # of rows that go so many at a time, which then are 50 MB of float32
+_MOST_FEATURES = 8192  # the most for that many blocks in a call, which are then 50 MB of float32
 
-# What was compiled for each model, as long as it lives, and for the last few makes of them.
+# The compiled function of each model that is alive, and those used last, by their compile_key.
 _forwards: "WeakKeyDictionary[Any, ForwardPass]" = WeakKeyDictionary()
-_kept = Kept(32)
+_shared_forwards = Pool(32)
 
 
 def answer(network: Network, model: Any, rows: NDArray[Any]) -> NDArray[np.float32]:
-    """The probabilities of each class for each row, to the last bit whatever rows are beside it.
+    """The probability of each class for each row, independent of the other rows to the last bit.
 
     Parameters
     ----------
     network : Network
-        What built the model.
+        The description that built the model.
     model : keras.Model
-        As it is now: its weights are read anew every time.
+        Its current weights are used.
     rows : ndarray of numbers, shape (n, n_features)
+        At least one row.
 
     Returns
     -------
     ndarray of float32, shape (n, n_classes)
     """
-    load_keras()  # which is an error where it would hang
+    load_keras()  # raises where TensorFlow would hang
     forward = _forward_of(network, model, rows.shape[1])
     variables = [each.value for each in model.weights]
     answers, start = [], 0
@@ -48,19 +49,18 @@ def answer(network: Network, model: Any, rows: NDArray[Any]) -> NDArray[np.float
         many = len(rows) - start >= _BLOCK * _BLOCKS_AT_ONCE and rows.shape[1] <= _MOST_FEATURES
         size = _BLOCK * (_BLOCKS_AT_ONCE if many else 1)
         block = rows[start : start + size].astype(np.float32, copy=False)
-        answers.append(forward(variables, filled_up(block, size))[: len(block)])
+        answers.append(forward(variables, zero_padded(block, size))[: len(block)])
         start += size
     return np.concatenate(answers)
 
 
 class ForwardPass:
-    """The answers of all networks of one make, compiled: to one block of rows, or to many.
+    """The forward pass of all networks with one ``compile_key``, compiled for one or many blocks.
 
     Parameters
     ----------
     model : callable
-        Returns a network of that make, whose layers are used, but not its weights; called as long
-        as this lives.
+        Returns a network with that key, whose layers are used, but not its weights.
     n_features : int
     """
 
@@ -71,7 +71,7 @@ class ForwardPass:
         self._compiled: dict[int, Callable[..., Any]] = {}
         self.function = tf.function(self._answer, autograph=False, jit_compile=True)
         unfused = tf.function(self._answer, autograph=False)
-        if has_filters(model()):
+        if has_convolutions(model()):
             self.function = unfused
             return
         try:
@@ -81,7 +81,7 @@ class ForwardPass:
             self.function, self._compiled = unfused, {}
 
     def __call__(self, variables: list[Any], X: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Answers to one block of rows, or to as many as go in one call."""
+        """The probabilities for one block of rows, or for ``_BLOCKS_AT_ONCE``."""
         import tensorflow as tf
 
         rows = tf.convert_to_tensor(X)
@@ -109,17 +109,17 @@ class ForwardPass:
 
 
 def _forward_of(network: Network, model: Any, n_features: int) -> ForwardPass:
-    """What was compiled for this model, or for another of its make."""
+    """The forward pass compiled for this model, or for another with the same key."""
     forward: ForwardPass | None = _forwards.get(model)
     if forward is None:
-        make = make_of(network, model)
-        if make is None:
+        key = compile_key(network, model)
+        if key is None:
             forward = ForwardPass(ref(model), n_features)
         else:
-            forward = _kept.take(make)
+            forward = _shared_forwards.take(key)
             if forward is None:
                 twin = twin_of(network, model)
                 forward = ForwardPass(lambda: twin, n_features)
-            _kept.put(make, forward)
+            _shared_forwards.put(key, forward)
         _forwards[model] = forward
     return forward

@@ -1,7 +1,7 @@
-"""A network and its optimizer, trained many batches at a time in one compiled function.
+"""Training many batches in one compiled function.
 
-Keras's own ``fit`` comes back to Python for every batch. Here the loop over the batches is part of
-what TensorFlow compiles, forward pass, gradients and Adam's steps together.
+Keras's own ``fit`` returns to Python after every batch. Here TensorFlow compiles the loop over the
+batches too, with forward pass, gradients and Adam's steps.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,23 +12,23 @@ from numpy.typing import NDArray
 
 from mnist_models._network.batches import Batches
 
-# What a batch adds up: entropy, penalty, rows, hits and weight.
+# Each batch adds to these sums: entropy, penalty, rows, weight of the hits, weight of all rows.
 _N_SUMS = 5
 
 
 class Trainer:
-    """Trains a network, and measures it, some batches at a time.
+    """Train a network, and measure its loss and accuracy, several batches per call.
 
     Parameters
     ----------
     net : keras.Model
-        Built, and answering with probabilities. It is compiled, for callbacks that ask for its
+        Built, with probabilities as output. It is compiled here, for callbacks that use its
         optimizer.
     batch_size : int
         Rows to a batch.
     average : float
-        How much of its old value a running average of the weights keeps at each step, in [0, 1);
-        between epochs the network has the averaged weights. At 0 there is none.
+        Momentum of an exponential moving average of the weights, in [0, 1); 0 for none. Between
+        epochs the network has the averaged weights.
     fused : bool
         Whether TensorFlow's XLA compiles the loop into native code.
     """
@@ -46,11 +46,11 @@ class Trainer:
         self._averaged = [w for w in net.weights if average and "float" in str(w.dtype)]
         self._averages = [tf.Variable(w) for w in self._averaged]
         how = {"autograph": False, "jit_compile": fused}
-        self._train = tf.function(lambda *batches: self._run(self._learn, *batches), **how)
-        self._measure = tf.function(lambda *batches: self._run(self._look, *batches), **how)
+        self._train = tf.function(lambda *batches: self._run(self._train_step, *batches), **how)
+        self._measure = tf.function(lambda *batches: self._run(self._test_step, *batches), **how)
 
     def start(self, learning_rate: float, penalty: float = 1.0) -> None:
-        """Begin anew from the network's weights; ``penalty`` multiplies that of its layers."""
+        """Reset the optimizer and the averages; ``penalty`` multiplies the layers' penalties."""
         optimizer = self.net.optimizer
         for variable in optimizer.variables:
             variable.assign(np.zeros(variable.shape))
@@ -64,75 +64,75 @@ class Trainer:
     def train(
         self, epoch: Iterable[Batches], after: Callable[[int, dict[str, float]], None]
     ) -> dict[str, float]:
-        """One epoch, and what its batches came to.
+        """Train for one epoch; return its loss, cross-entropy and accuracy.
 
-        ``after`` hears how many batches are done, and what they came to so far.
+        ``after`` is called with the number of batches done and the same figures so far.
         """
         sums, done = np.zeros(_N_SUMS), 0
-        self._exchange()
+        self._swap_averages()
         for batches in epoch:
             sums += self._train(*_tensors(batches)).numpy()
             done += batches.n_batches
             after(done, _logs(sums))
             if self.net.stop_training:
                 break
-        self._exchange()
+        self._swap_averages()
         return _logs(sums)
 
     def measure(self, epoch: Iterable[Batches]) -> dict[str, float]:
-        """What the network makes of some rows as it is."""
+        """Loss, cross-entropy and accuracy of the network as it is."""
         sums = np.zeros(_N_SUMS)
         for batches in epoch:
             sums += self._measure(*_tensors(batches)).numpy()
         return _logs(sums)
 
-    def _exchange(self) -> None:
-        """Give the network its own weights for their averages, or the other way round."""
+    def _swap_averages(self) -> None:
+        """Swap the network's weights and their averages."""
         for average, weight in zip(self._averages, self._averaged, strict=True):
-            kept = weight.numpy().copy()
+            saved = weight.numpy().copy()
             weight.assign(average)
-            average.assign(kept)
+            average.assign(saved)
 
     # -- compiled ----------------------------------------------------------------------------------
 
     def _run(self, step: Callable[..., Any], X: Any, codes: Any, weight: Any, *rest: Any) -> Any:
-        """Take a step for every batch, and add up what each says."""
+        """Take a step for every batch, and add up the sums it returns."""
         import tensorflow as tf
 
         sizes, rates, n_batches = rest
 
-        def one(i: Any, sums: Any) -> tuple[Any, Any]:
+        def body(i: Any, sums: Any) -> tuple[Any, Any]:
             first, n = i * self._batch_size, self._batch_size
             values = tf.cast(tf.slice(X, [first, 0], [n, X.shape[1]]), tf.float32)
             labels, weights = (tf.slice(each, [first], [n]) for each in (codes, weight))
             return i + 1, sums + step(values, labels, weights, sizes[i], rates[i])
 
         start = (tf.constant(0), tf.zeros(_N_SUMS))
-        return tf.while_loop(lambda i, _: i < n_batches, one, start, parallel_iterations=1)[1]
+        return tf.while_loop(lambda i, _: i < n_batches, body, start, parallel_iterations=1)[1]
 
-    def _learn(self, X: Any, codes: Any, weight: Any, size: Any, rate: Any) -> Any:
+    def _train_step(self, X: Any, codes: Any, weight: Any, size: Any, rate: Any) -> Any:
         """One step of Adam."""
         import tensorflow as tf
 
         variables = self.net.trainable_variables
         self.net.optimizer.learning_rate.assign(rate)
         with tf.GradientTape() as tape:
-            loss, sums = self._assess(X, codes, weight, size, training=True)
+            loss, sums = self._loss_and_sums(X, codes, weight, size, training=True)
         self.net.optimizer.apply(tape.gradient(loss, variables), variables)
         if self._averages:
             self._n_steps.assign_add(1.0)
-            # the first steps are averaged over few: nothing remains of where they began
-            kept = tf.minimum(self._average, self._n_steps / (self._n_steps + 9.0))
+            # less momentum in the first steps, so that the initial weights are soon forgotten
+            momentum = tf.minimum(self._average, self._n_steps / (self._n_steps + 9.0))
             for average, each in zip(self._averages, self._averaged, strict=True):
-                average.assign(average + tf.cast(1.0 - kept, average.dtype) * (each - average))
+                average.assign(average + tf.cast(1.0 - momentum, average.dtype) * (each - average))
         return sums
 
-    def _look(self, X: Any, codes: Any, weight: Any, size: Any, rate: Any) -> Any:
-        """No step at all."""
-        return self._assess(X, codes, weight, size, training=False)[1]
+    def _test_step(self, X: Any, codes: Any, weight: Any, size: Any, rate: Any) -> Any:
+        """Measure only."""
+        return self._loss_and_sums(X, codes, weight, size, training=False)[1]
 
-    def _assess(self, X: Any, codes: Any, weight: Any, size: Any, training: bool) -> Any:
-        """The loss of a batch, and the sums that it adds to those of its epoch."""
+    def _loss_and_sums(self, X: Any, codes: Any, weight: Any, size: Any, training: bool) -> Any:
+        """The loss of a batch, and what it adds to the sums of the epoch."""
         import keras
         import tensorflow as tf
 
@@ -147,7 +147,7 @@ class Trainer:
 
 
 def compile_as_usual(net: Any, learning_rate: float = 1e-3, scaled: bool = True) -> None:
-    """Compile a network for the training that all of them get; ``scaled`` if in half precision."""
+    """Compile a network as all are trained; ``scaled``: Keras may scale a half-precision loss."""
     import keras
 
     net.compile(
@@ -162,7 +162,7 @@ def compile_as_usual(net: Any, learning_rate: float = 1e-3, scaled: bool = True)
 
 
 def _tensors(batches: Batches) -> Batches:
-    """With tensors for numbers too, for each of which a function would be compiled anew."""
+    """Convert to tensors, numbers too: each Python number would have a function compiled for it."""
     import tensorflow as tf
 
     return Batches(*(tf.convert_to_tensor(each) for each in batches))

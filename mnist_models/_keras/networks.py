@@ -1,4 +1,4 @@
-"""The networks there are: what describes one, as plain data, builds it."""
+"""Descriptions of networks as plain data, which build the Keras models."""
 
 import json
 import threading
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from mnist_models._keras.waking import generators_kept, load_keras
 
-# The least side of an image that the convolutional network's first filters fit into.
+# The least side of an image for the convolutional network: the size of its first filters.
 LEAST_SIDE = 5
-# The least that leaves a place for the last ones, if each layer keeps clear of the edge.
-_ROOMY_SIDE = 21
+# The least side for which no layer needs padding.
+_UNPADDED_SIDE = 21
 
-# Layers that are told in full by their description and their weights.
+# Layers that are fully determined by their configuration and their weights.
 _PLAIN_LAYERS = frozenset(
     """
     InputLayer Dense Conv2D DepthwiseConv2D SeparableConv2D BatchNormalization LayerNormalization
@@ -28,7 +28,7 @@ _FILTERS = (32, 64, 96, 128)
 
 
 class Dense(NamedTuple):
-    """Dense layers of rectified linear units, and a softmax."""
+    """A description of dense layers of rectified linear units, and a softmax."""
 
     n_features: int
     n_classes: int
@@ -52,11 +52,10 @@ class Dense(NamedTuple):
 
 
 class Conv(NamedTuple):
-    """Four layers of filters, each normalized by batch, and a softmax over what they find.
+    """A description of four convolutional layers with batch normalization, and a softmax.
 
-    The first steps over every second pixel, which is most of the speed: all others see a quarter
-    of the places. None reaches over the edge, where an image is large enough for that. What comes
-    in is normalized as a whole, so that pixels may have any scale.
+    The first layer has a stride of 2, which makes the others four times faster. Images that are
+    large enough are not padded. The input is normalized as a whole, so pixels may have any scale.
     """
 
     height: int
@@ -68,16 +67,16 @@ class Conv(NamedTuple):
     def build(self) -> Any:
         keras = load_keras()
         first, second, third, fourth = _FILTERS
-        edge = "same" if min(self.height, self.width) < _ROOMY_SIDE else "valid"
+        edge = "same" if min(self.height, self.width) < _UNPADDED_SIDE else "valid"
         layers = [
             keras.Input((self.height * self.width,)),
             keras.layers.Reshape((self.height, self.width, 1)),
             keras.layers.BatchNormalization(momentum=0.9, center=False, scale=False),
-            *_filters(first, LEAST_SIDE, self.l2, strides=2),
-            *_filters(second, 3, self.l2, padding=edge),
-            *_filters(third, 3, self.l2, padding=edge),
+            *_convolution(first, LEAST_SIDE, self.l2, strides=2),
+            *_convolution(second, 3, self.l2, padding=edge),
+            *_convolution(third, 3, self.l2, padding=edge),
             keras.layers.MaxPooling2D(2, padding="same", data_format="channels_last"),
-            *_filters(fourth, 3, self.l2, padding=edge),
+            *_convolution(fourth, 3, self.l2, padding=edge),
             keras.layers.Flatten(data_format="channels_last"),
         ]
         if self.dropout:
@@ -90,16 +89,16 @@ class Conv(NamedTuple):
         shapes: list[tuple[int, ...]] = [(1,), (1,)]
         for side, (n_in, n_out) in zip(sides, pairwise((1, *_FILTERS)), strict=True):
             shapes += [(side, side, n_in, n_out), *[(n_out,)] * 4]
-        lost = 0 if min(self.height, self.width) < _ROOMY_SIDE else 2  # by each layer of 3 by 3
-        places = 1
+        lost = 0 if min(self.height, self.width) < _UNPADDED_SIDE else 2  # by a layer of 3 by 3
+        n_positions = 1
         for pixels in (self.height, self.width):
-            before_maxima = (pixels - LEAST_SIDE) // 2 + 1 - 2 * lost
-            places *= -(-before_maxima // 2) - lost
-        return [*shapes, (places * _FILTERS[-1], self.n_classes), (self.n_classes,)]
+            before_pooling = (pixels - LEAST_SIDE) // 2 + 1 - 2 * lost
+            n_positions *= -(-before_pooling // 2) - lost
+        return [*shapes, (n_positions * _FILTERS[-1], self.n_classes), (self.n_classes,)]
 
 
 class Own(NamedTuple):
-    """A network of the caller's own."""
+    """A description of a network built by the user's ``build_fn``."""
 
     build_fn: Callable[[int, int], Any]
     n_features: int
@@ -117,24 +116,23 @@ class Own(NamedTuple):
         return model
 
 
-# What builds a network, now and after unpickling, whatever ``set_params`` does later.
 Network = Dense | Conv | Own
 
 
 def rebuild(network: Network, weights: Sequence[NDArray[Any]]) -> Any:
-    """The Keras model of a network, with these weights."""
-    with generators_kept():  # initial weights are drawn, and replaced
+    """Build the Keras model of a network, with the given weights."""
+    with generators_kept():  # building draws initial weights
         model = network.build()
     model.set_weights(weights)
     return model
 
 
-def make_of(network: Network, model: Any) -> Any:
-    """What networks that compute alike, numbers aside, have in common; None if that is not known.
+def compile_key(network: Network, model: Any) -> Any:
+    """A key that networks have in common if they can share compiled code; None if that is unsure.
 
-    Of a network of the caller's own it is Keras's description, where it is a plain sequence of
-    layers that have no state but their weights and no code but Keras's: others may be described
-    alike and compute something else.
+    They may differ in weights and L2 penalty. The key of a network from ``build_fn`` is Keras's
+    configuration of it, provided that it is a plain sequence of layers with no state but their
+    weights and no code but Keras's: others may have equal configurations and compute other things.
     """
     import keras
 
@@ -148,7 +146,7 @@ def make_of(network: Network, model: Any) -> Any:
 
 
 def twin_of(network: Network, model: Any) -> Any:
-    """Another model of the same make."""
+    """Another model with the same ``compile_key``."""
     with generators_kept():
         if not isinstance(network, Own):
             return network._replace(l2=1.0).build()
@@ -161,41 +159,41 @@ def twin_of(network: Network, model: Any) -> Any:
 def _is_plain(layer: Any) -> bool:
     known = type(layer).__module__.startswith("keras.") and type(layer).__name__ in _PLAIN_LAYERS
     functions = [each for each in vars(layer).values() if callable(each)]
-    # a function knows its own module, any other object that of its type
+    # the module of a function is its own, that of any other object is its type's
     return known and all(str(each.__module__).startswith("keras.") for each in functions)
 
 
-class Kept:
-    """The last few things made for makes of networks, for the next network of the same make."""
+class Pool:
+    """The objects that were put here last, each to be taken out again by its key."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._things: list[tuple[Any, Any]] = []
-        self._changing = threading.Lock()
+    def __init__(self, max_items: int) -> None:
+        self._max_items = max_items
+        self._items: list[tuple[Any, Any]] = []
+        self._lock = threading.Lock()
 
     def take(self, key: Any) -> Any:
-        """Take one out, for one thread alone; None if there is none."""
-        with self._changing:
-            for place, (each, thing) in reversed(list(enumerate(self._things))):
+        """Take out the latest object with the key, for this thread alone; None if there is none."""
+        with self._lock:
+            for index, (each, item) in reversed(list(enumerate(self._items))):
                 if each == key:
-                    del self._things[place]
-                    return thing
+                    del self._items[index]
+                    return item
         return None
 
-    def put(self, key: Any, thing: Any) -> None:
-        """Keep one, and let the oldest go."""
-        with self._changing:
-            self._things.append((key, thing))
-            del self._things[: -self._most]
+    def put(self, key: Any, item: Any) -> None:
+        """Keep an object; drop the oldest one if there are too many."""
+        with self._lock:
+            self._items.append((key, item))
+            del self._items[: -self._max_items]
 
 
-def has_filters(model: Any) -> bool:
-    """Whether any layer, however deep, is a convolution: XLA is slow at these on processors."""
-    inside = [*getattr(model, "layers", []), getattr(model, "layer", None)]
-    return any(hasattr(layer, "kernel_size") or has_filters(layer) for layer in inside if layer)
+def has_convolutions(model: Any) -> bool:
+    """Whether any layer, however deep, is a convolution: XLA is slow at these on CPUs."""
+    layers = [*getattr(model, "layers", []), getattr(model, "layer", None)]
+    return any(hasattr(each, "kernel_size") or has_convolutions(each) for each in layers if each)
 
 
-def _filters(n: int, side: int, l2: float, **how: Any) -> list[Any]:
+def _convolution(n: int, side: int, l2: float, **how: Any) -> list[Any]:
     import keras
 
     return [

@@ -1,4 +1,4 @@
-"""A network trained from the start to its best epoch."""
+"""Train a new network, and return it as it was in its best epoch."""
 
 import operator
 from collections.abc import Callable, Iterator, Sequence
@@ -11,22 +11,22 @@ from numpy.typing import NDArray
 
 from mnist_models._keras.answers import answer
 from mnist_models._keras.epochs import Trainer, compile_as_usual
-from mnist_models._keras.networks import Kept, Network, Own, has_filters, make_of, twin_of
+from mnist_models._keras.networks import Network, Own, Pool, compile_key, has_convolutions, twin_of
 from mnist_models._keras.waking import seeded, xla_refusals
-from mnist_models._network.batches import TrainingRows, ahead, gathered, learning_rates
+from mnist_models._network.batches import TrainingRows, gathered, learning_rates, prefetched
 from mnist_models._network.warp import Warp
 from mnist_models._quiet import without_log_messages
 from mnist_models._ticks import tell
 
-# Steps below which compiling with XLA takes longer, a second or so, than it saves.
+# For fewer steps, compiling with XLA (about a second) takes longer than it saves.
 _WORTH_FUSING = 200
 
-# Trainers, each with its weights and compiled code: as many as a large grid has architectures.
-_kept = Kept(16)
+# The trainers used last, with their compiled code: as many as a large grid has architectures.
+_trainers = Pool(16)
 
 
-class Course(NamedTuple):
-    """How to train; each as ``SequentialClassifier`` has it."""
+class TrainingOptions(NamedTuple):
+    """How to train; for the fields see the parameters of ``SequentialClassifier``."""
 
     learning_rate: float
     schedule: str
@@ -41,31 +41,50 @@ class Course(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """A Keras model, its history by epoch, and the epoch whose weights it has."""
+    """A trained Keras model, its history by epoch, and the index of the epoch it comes from."""
 
     model: Any
     history: dict[str, list[float]]
     best_epoch: int
 
 
-def train(network: Network, rows: TrainingRows, course: Course, seed: int) -> Trained:
-    """Build a network and train it."""
+def train(network: Network, rows: TrainingRows, options: TrainingOptions, seed: int) -> Trained:
+    """Build a network and train it.
+
+    Parameters
+    ----------
+    network : Network
+    rows : TrainingRows
+        Early stopping watches the rows held out, if there are any.
+    options : TrainingOptions
+    seed : int
+        Seeds the initial weights, dropout, the order of the rows and their warps.
+
+    Returns
+    -------
+    Trained
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``build_fn`` does not build a suitable network, or the training diverges.
+    """
     with seeded(seed):
         model = network.build()
-    # every new network is traced, which TensorFlow takes for a mistake
+    # TensorFlow warns that functions are traced often, as they must be for each new network
     with without_log_messages("tensorflow", "triggered tf.function retracing"):
         _check_answers(model, rows.X[:1], int(rows.codes.max()) + 1)
-        reason = _keras_is_to_train(model)
+        reason = _reason_for_keras_fit(model)
         if reason:
-            _say(course, f"{reason}: Keras's own fit trains it")
-            told, stopping = _train_by_keras(model, rows, course)
+            _log(options, f"{reason}: Keras's own fit trains it")
+            logs, stopping = _train_by_keras(model, rows, options)
         else:
-            told, stopping = _train_compiled(network, model, rows, course, seed)
-    history = {name: [float(value) for value in values] for name, values in told.items()}
+            logs, stopping = _train_compiled(network, model, rows, options, seed)
+    history = {name: [float(value) for value in values] for name, values in logs.items()}
     if not np.isfinite(answer(network, model, rows.X[:1])).all():
         raise ValueError(
-            "The training diverged: the network's answers are not finite. Lower learning_rate, "
-            "or standardize X (make_model does)."
+            "The training diverged: the network's probabilities are not finite. Lower "
+            "learning_rate, or standardize X (make_model does)."
         )
     best = stopping.best_epoch if stopping else len(history["loss"]) - 1
     return Trained(model, history, best)
@@ -75,51 +94,59 @@ def train(network: Network, rows: TrainingRows, course: Course, seed: int) -> Tr
 
 
 def _train_compiled(
-    network: Network, model: Any, rows: TrainingRows, course: Course, seed: int
+    network: Network, model: Any, rows: TrainingRows, options: TrainingOptions, seed: int
 ) -> tuple[dict[str, list[float]], Any]:
-    compile_as_usual(model, course.learning_rate)
+    compile_as_usual(model, options.learning_rate)
     initial = [variable.numpy().copy() for variable in model.variables]
-    n_steps = course.epochs * -(-int((~rows.held_out).sum()) // course.batch_size)
-    if has_filters(model):
-        _say(course, "XLA is slow at convolutions: they run in TensorFlow's own functions")
+    n_steps = options.epochs * -(-int((~rows.held_out).sum()) // options.batch_size)
+    if has_convolutions(model):
+        _log(options, "XLA is slow at convolutions: they run in TensorFlow's own functions")
     elif n_steps < _WORTH_FUSING:
-        _say(course, f"{n_steps} steps are too few for XLA to be worth compiling them")
+        _log(options, f"{n_steps} steps are too few for XLA to be worth compiling them")
     else:
         try:
-            return _run(network, model, rows, course, seed, fused=True)
+            return _train_epochs(network, model, rows, options, seed, fused=True)
         except xla_refusals() as error:
-            _say(course, f"XLA refuses the network, TensorFlow's own functions train it: {error}")
+            _log(options, f"XLA refuses the network, TensorFlow's own functions train it: {error}")
             for variable, value in zip(model.variables, initial, strict=True):
                 variable.assign(value)
-    return _run(network, model, rows, course, seed, fused=False)
+    return _train_epochs(network, model, rows, options, seed, fused=False)
 
 
-def _run(
-    network: Network, model: Any, rows: TrainingRows, course: Course, seed: int, *, fused: bool
+def _train_epochs(
+    network: Network,
+    model: Any,
+    rows: TrainingRows,
+    options: TrainingOptions,
+    seed: int,
+    *,
+    fused: bool,
 ) -> tuple[dict[str, list[float]], Any]:
-    """Every epoch; the history, and the callback that stopped early, if any rows are held out."""
+    """Train all epochs; return the history, and the early stopping if rows are held out."""
     kept, held_out = np.flatnonzero(~rows.held_out), np.flatnonzero(rows.held_out)
     rng = np.random.default_rng(seed)
-    # no more than the rows fill, by powers of 2: few sizes are compiled
-    size = min(course.batch_size, 1 << (len(kept) - 1).bit_length())
+    # for few rows the next power of 2, so that not every number of rows is compiled for
+    size = min(options.batch_size, 1 << (len(kept) - 1).bit_length())
     n_batches = -(-len(kept) // size)
-    rates = learning_rates(course.learning_rate, course.schedule, course.epochs * n_batches)
-    with _trainer(network, model, course, size, fused) as trainer:
-        callbacks, history, stopping = _callbacks(trainer.net, course, n_batches, len(held_out))
-        read = partial(course.warp.read, rng=rng) if course.warp else operator.getitem
+    rates = learning_rates(options.learning_rate, options.schedule, options.epochs * n_batches)
+    with _trainer(network, model, options, size, fused) as trainer:
+        callbacks, history, stopping = _callback_list(
+            trainer.net, options, n_batches, len(held_out)
+        )
+        read = partial(options.warp.read, rng=rng) if options.warp else operator.getitem
         callbacks.on_train_begin()
-        for epoch in range(course.epochs):
+        for epoch in range(options.epochs):
             callbacks.on_epoch_begin(epoch)
             coming = rates[epoch * n_batches :][:n_batches]
-            if course.schedule == "constant":  # unless a callback has changed it
+            if options.schedule == "constant":  # a callback may have changed the learning rate
                 coming[:] = float(trainer.net.optimizer.learning_rate.numpy())
             order = rng.permutation(kept)
             logs = trainer.train(
-                ahead(gathered(rows, order, size, coming, read)),
+                prefetched(gathered(rows, order, size, coming, read)),
                 lambda done, logs: callbacks.on_train_batch_end(done - 1, logs),
             )
             if len(held_out):
-                measured = trainer.measure(ahead(gathered(rows, held_out, size, coming)))
+                measured = trainer.measure(prefetched(gathered(rows, held_out, size, coming)))
                 logs |= {f"val_{name}": value for name, value in measured.items()}
             callbacks.on_epoch_end(epoch, logs)
             if trainer.net.stop_training:
@@ -128,18 +155,19 @@ def _run(
     return history.history, stopping
 
 
-def _callbacks(net: Any, course: Course, n_batches: int, n_held_out: int) -> tuple[Any, Any, Any]:
+def _callback_list(
+    net: Any, options: TrainingOptions, n_batches: int, n_held_out: int
+) -> tuple[Any, Any, Any]:
     import keras
 
-    stopping = _early_stopping(course, "val_cross_entropy") if n_held_out else None
+    stopping = _early_stopping(options, "val_cross_entropy") if n_held_out else None
     history = keras.callbacks.History()
-    own = course.callbacks() if course.callbacks else []
     callbacks = keras.callbacks.CallbackList(
-        [*own, *([stopping] if stopping else []), history, _teller(course)],
-        add_progbar=course.verbose > 0,
+        [*_all_callbacks(options, stopping), history],
+        add_progbar=options.verbose > 0,
         model=net,
-        verbose=course.verbose,
-        epochs=course.epochs,
+        verbose=options.verbose,
+        epochs=options.epochs,
         steps=n_batches,
     )
     return callbacks, history, stopping
@@ -147,37 +175,37 @@ def _callbacks(net: Any, course: Course, n_batches: int, n_held_out: int) -> tup
 
 @contextmanager
 def _trainer(
-    network: Network, model: Any, course: Course, batch_size: int, fused: bool
+    network: Network, model: Any, options: TrainingOptions, batch_size: int, fused: bool
 ) -> Iterator[Trainer]:
-    """A trainer of the model: its own, or one that trained another of the same make before.
+    """Yield a trainer for the model: a new one, or one that is compiled for its ``compile_key``.
 
-    Tracing and compiling take longer than a small network's training, and TensorFlow never gives
-    the memory back. So networks that differ only in numbers are trained in one place: their
-    weights are taken there, and brought back.
+    Tracing and compiling take longer than training a small network, and TensorFlow never frees the
+    memory. So a trainer is used again for networks that differ only in numbers: the weights are
+    copied to its own network before training, and back afterwards.
     """
-    how = (batch_size, course.average, fused)
-    # callbacks are shown the model that the caller gets, and may change whatever it is made of
-    make = None if course.callbacks else make_of(network, model)
-    if make is None:
+    how = (batch_size, options.average, fused)
+    # callbacks must be given the user's model, and may change anything about it
+    key = None if options.callbacks else compile_key(network, model)
+    if key is None:
         trainer = Trainer(model, *how)
-        trainer.start(course.learning_rate)
+        trainer.start(options.learning_rate)
         yield trainer
         return
-    trainer = _kept.take((make, *how)) or Trainer(twin_of(network, model), *how)
+    trainer = _trainers.take((key, *how)) or Trainer(twin_of(network, model), *how)
     for there, here in zip(trainer.net.variables, model.variables, strict=True):
         there.assign(here)
-    trainer.start(course.learning_rate, penalty=1.0 if isinstance(network, Own) else network.l2)
+    trainer.start(options.learning_rate, penalty=1.0 if isinstance(network, Own) else network.l2)
     yield trainer
     for there, here in zip(trainer.net.variables, model.variables, strict=True):
         here.assign(there)
-    _kept.put((make, *how), trainer)
+    _trainers.put((key, *how), trainer)
 
 
 # -- by Keras's own fit ----------------------------------------------------------------------------
 
 
-def _keras_is_to_train(model: Any) -> str | None:
-    """Why a network asks for training of its own kind, if it does."""
+def _reason_for_keras_fit(model: Any) -> str | None:
+    """Why Keras's own ``fit`` has to train the network, or None if it need not."""
     import keras
 
     if model.compiled:
@@ -191,69 +219,70 @@ def _keras_is_to_train(model: Any) -> str | None:
 
 
 def _train_by_keras(
-    model: Any, rows: TrainingRows, course: Course
+    model: Any, rows: TrainingRows, options: TrainingOptions
 ) -> tuple[dict[str, list[float]], Any]:
-    """Train a network as Keras does, step by step; one that came compiled, as it asks for."""
+    """Train with Keras's own ``fit``; a compiled network keeps its optimizer and loss."""
     monitor = "val_loss"
     if not model.compiled:
-        compile_as_usual(model, course.learning_rate)
+        compile_as_usual(model, options.learning_rate)
         monitor = "val_cross_entropy"
     kept, held_out = ~rows.held_out, rows.held_out
     validation = stopping = None
     if held_out.any():
         validation = (rows.X[held_out], rows.codes[held_out], rows.weight[held_out])
-        stopping = _early_stopping(course, monitor)
-    own = course.callbacks() if course.callbacks else []
-    told = model.fit(
+        stopping = _early_stopping(options, monitor)
+    history = model.fit(
         rows.X[kept],
         rows.codes[kept],
         sample_weight=rows.weight[kept],
         validation_data=validation,
-        batch_size=course.batch_size,
-        epochs=course.epochs,
-        callbacks=[*own, *([stopping] if stopping else []), _teller(course)],
-        verbose=course.verbose,
+        batch_size=options.batch_size,
+        epochs=options.epochs,
+        callbacks=_all_callbacks(options, stopping),
+        verbose=options.verbose,
     )
-    return told.history, stopping
+    return history.history, stopping
 
 
 # -- what both do ----------------------------------------------------------------------------------
 
 
-def _early_stopping(course: Course, monitor: str) -> Any:
-    """Made for each training: an instance remembers its last."""
+def _early_stopping(options: TrainingOptions, monitor: str) -> Any:
+    """A new early stopping: an instance must not be used for two trainings."""
     import keras
 
     return keras.callbacks.EarlyStopping(
-        # without the L2 penalty where that is known, which falls when the answers have been best
+        # without the L2 penalty, if possible: the penalty still falls after the best epoch
         monitor=monitor,
         mode="min",
-        patience=course.patience,
-        min_delta=course.min_delta,
+        patience=options.patience,
+        min_delta=options.min_delta,
         restore_best_weights=True,
     )
 
 
-def _teller(course: Course) -> Any:
-    """Says after each epoch how many are done."""
+def _all_callbacks(options: TrainingOptions, stopping: Any) -> list[Any]:
+    """The user's callbacks, early stopping if any, and one that reports the epochs done."""
     import keras
 
-    return keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: tell(epoch + 1, course.epochs)
+    users = options.callbacks() if options.callbacks else []
+    reporter = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: tell(epoch + 1, options.epochs)
     )
+    return [*users, *([stopping] if stopping else []), reporter]
 
 
 def _check_answers(model: Any, X: NDArray[Any], n_classes: int) -> None:
-    """Raise ValueError if the network's answers are no probabilities of the classes."""
+    """Raise ValueError unless the network returns a probability for every class."""
     found = np.asarray(model(X.astype(np.float32), training=False)).astype(np.float32)
-    # 8 bits of a bfloat16 may add up to that little
+    # a tolerance for bfloat16, which has 8 bits of precision
     if found.shape != (1, n_classes) or found.min() < 0 or abs(found.sum() - 1) > 2e-2:
         raise ValueError(
-            f"build_fn must build a network that answers one row with {n_classes} probabilities, "
+            f"build_fn must build a network that returns {n_classes} probabilities for a row, "
             f"as a softmax layer does. Got {found!r} instead."
         )
 
 
-def _say(course: Course, words: str) -> None:
-    if course.verbose:
-        print(f"SequentialClassifier: {words}.")
+def _log(options: TrainingOptions, message: str) -> None:
+    if options.verbose:
+        print(f"SequentialClassifier: {message}.")

@@ -1,4 +1,4 @@
-"""Keras, woken quietly, and its seeds."""
+"""Importing Keras and starting TensorFlow quietly; seeding them."""
 
 import contextlib
 import os
@@ -11,30 +11,35 @@ import numpy as np
 
 from mnist_models._quiet import without_log_messages, without_native_chatter
 
-# Two threads that held standard error back at once could put each other's substitute in its place.
+# Two threads that redirect standard error at once could restore each other's redirection.
 _WAKING = threading.Lock()
-_awake_in: int | None = None  # which process TensorFlow was started in
-# What matplotlib, which Keras loads and no fit uses, says where the home folder cannot be written.
+_awake_in: int | None = None  # the id of the process that TensorFlow was started in
+# Messages of matplotlib, which Keras imports, if the home folder is not writable. No fit needs it.
 _NO_HOME = ("mkdir -p failed", "temporary cache directory")
-# Keras draws initial weights from generators that all threads share.
+# Keras draws initial weights from global generators, which all threads share.
 _DRAWING = threading.RLock()
 
 
 def load_keras() -> Any:
-    """Import Keras, and wake TensorFlow, without the lines that it writes when it starts.
+    """Import Keras and start TensorFlow, without TensorFlow's log lines.
 
-    Whoever has set ``TF_CPP_MIN_LOG_LEVEL`` has chosen what to see, and sees it.
+    They are shown if the user has set ``TF_CPP_MIN_LOG_LEVEL``, at the level chosen by it.
+
+    Returns
+    -------
+    module
+        ``keras``.
 
     Raises
     ------
     RuntimeError
-        If this process was forked from one where TensorFlow was at work: it would hang.
+        If this process was forked from one that had started TensorFlow: it would hang.
     """
     if not in_reach():
         raise RuntimeError(
-            "TensorFlow was started in the process that this one was forked from, and would wait "
-            "for ever in this one. Let processes begin anew: by joblib's backend 'loky', which is "
-            "its default, in place of 'multiprocessing', or by the start method 'spawn'."
+            "TensorFlow was started before this process was forked, and would hang in it. Start "
+            "processes afresh: with joblib's default backend 'loky' instead of 'multiprocessing', "
+            "or with the start method 'spawn'."
         )
     with _WAKING:
         _wake()
@@ -49,7 +54,7 @@ def in_reach() -> bool:
 
 
 def _wake() -> None:
-    """Start Keras and TensorFlow, once a process."""
+    """Import Keras and start TensorFlow, once per process."""
     global _awake_in
     if _awake_in is not None:
         return
@@ -61,15 +66,15 @@ def _wake() -> None:
         import keras  # noqa: F401
         import tensorflow as tf
 
-        tf.config.list_logical_devices()  # looking for devices is a part of the start
-        with contextlib.suppress(*xla_refusals()):  # XLA's start, where there is one
+        tf.config.list_logical_devices()  # starts the devices
+        with contextlib.suppress(*xla_refusals()):  # starts XLA, if it is available
             tf.function(tf.nn.softmax, jit_compile=True)(tf.zeros((1, 2)))
     _awake_in = os.getpid()
 
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed Keras, and give Python's and NumPy's generators back as they were."""
+    """Seed Keras for the block; restore the states of Python's and NumPy's generators after it."""
     keras = load_keras()
     with generators_kept():
         keras.utils.set_random_seed(seed)
@@ -78,7 +83,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def generators_kept() -> Iterator[None]:
-    """Give Python's and NumPy's generators back as they were; one thread at a time."""
+    """Restore the states of Python's and NumPy's generators afterwards; one thread at a time."""
     with _DRAWING:
         python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
         try:
@@ -89,7 +94,7 @@ def generators_kept() -> Iterator[None]:
 
 
 def xla_refusals() -> tuple[type[Exception], ...]:
-    """What TensorFlow raises when XLA cannot compile a function."""
+    """The errors that TensorFlow raises if XLA cannot compile a function."""
     import tensorflow as tf
 
     return tf.errors.InvalidArgumentError, tf.errors.UnimplementedError

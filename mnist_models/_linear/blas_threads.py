@@ -1,7 +1,7 @@
-"""One BLAS thread in each of several Python threads, and the setting given back afterwards.
+"""Several Python threads with one BLAS thread each; the setting is restored afterwards.
 
-A matrix product of a block of rows is too small for BLAS to divide well: its threads wait for each
-other longer than they work. Blocks divided among threads need not wait.
+A matrix product with a block of rows is too small for BLAS to divide well: its threads wait for
+each other longer than they work. Python threads, each with its own blocks, need not wait.
 """
 
 import threading
@@ -18,11 +18,11 @@ Map = Callable[..., Iterable[Any]]
 
 
 class _Limit:
-    """BLAS's number of threads, held at one while anybody works inside.
+    """A limit of one BLAS thread, in force while at least one fit needs it.
 
-    The number belongs to the process. Fits that overlap in threads would each give back what they
-    found, and the last might have found another's limit: so the first in takes and the last out
-    gives back.
+    The number of BLAS threads is a setting of the whole process. If overlapping fits each restored
+    what they had found, the last might restore another fit's limit. So the first to enter saves the
+    setting, and the last to leave restores it.
     """
 
     def __init__(self) -> None:
@@ -31,30 +31,30 @@ class _Limit:
         self._found: list[int] = []
 
     def enter(self, *, look: bool = False) -> int:
-        """Set the limit; the number of threads that BLAS would have used.
+        """Set the limit; return the number of threads BLAS would have used without it.
 
-        ``look`` for libraries that have been loaded since the last time, which takes milliseconds.
+        ``look`` for BLAS libraries loaded since the last time, which takes milliseconds.
         """
         with self._lock:
             if self._users == 0:
                 if look:
                     _libraries.cache_clear()
-                self._found = _numbers()
+                self._found = _thread_counts()
                 try:
-                    _set([1] * len(self._found))
-                except BaseException:  # Ctrl-C, say: nobody is inside yet
+                    _set_thread_counts([1] * len(self._found))
+                except BaseException:  # such as Ctrl-C: nobody has entered yet
                     _try_to_set(self._found)
                     raise
             self._users += 1
             return max(self._found, default=1)
 
     def leave(self) -> None:
-        """Lift the limit, if nobody is left inside."""
+        """Lift the limit if this was the last to leave."""
         with self._lock:
             self._users -= 1
             if self._users == 0:
                 try:
-                    _set(self._found)
+                    _set_thread_counts(self._found)
                 except BaseException:
                     _try_to_set(self._found)
                     raise
@@ -62,58 +62,58 @@ class _Limit:
 
 _LIMIT = _Limit()
 
-# Set in a thread whose work is to have one thread and no others of its own.
+# True where a fit may start no threads of its own.
 _alone: ContextVar[bool] = ContextVar("mnist_models_alone", default=False)
 
 
 @cache
 def _libraries() -> list[Any]:
-    # It looks through every loaded library, which takes milliseconds.
+    # cached: searching all loaded libraries takes milliseconds
     controllers: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
     return controllers
 
 
-def _numbers() -> list[int]:
+def _thread_counts() -> list[int]:
     return [library.get_num_threads() for library in _libraries()]
 
 
-def _set(numbers: list[int]) -> None:
-    """Set each library's number of threads, from a thread that may.
+def _set_thread_counts(counts: list[int]) -> None:
+    """Set each library's number of threads, from a thread that is allowed to.
 
-    While a thread that has set one lives, threadpoolctl lets no other set it. So this is done from
-    a thread that ends at once; or, where the caller's own has set one already, from that.
+    While a thread that has set the number lives, no other thread can set it. So a thread that ends
+    at once does it; if that fails, because the calling thread has set it before, the caller does.
     """
-    with ThreadPoolExecutor(1) as passing:
-        passing.submit(_try_to_set, numbers).result()
-    if _numbers() != numbers:
-        _try_to_set(numbers)
+    with ThreadPoolExecutor(1) as short_lived:
+        short_lived.submit(_try_to_set, counts).result()
+    if _thread_counts() != counts:
+        _try_to_set(counts)
 
 
-def _try_to_set(numbers: list[int]) -> None:
-    for library, number in zip(_libraries(), numbers, strict=True):
-        library.set_num_threads(number)
+def _try_to_set(counts: list[int]) -> None:
+    for library, count in zip(_libraries(), counts, strict=True):
+        library.set_num_threads(count)
 
 
 @contextmanager
 def blas_threads_as_workers(n_tasks: int) -> Iterator[Map]:
-    """A ``map`` that works on as many tasks at a time as BLAS would have used threads.
+    """Yield a ``map`` that runs as many tasks at a time as BLAS would have used threads.
 
     Parameters
     ----------
     n_tasks : int
-        How many tasks there will be at the most. For a single one, no thread is started.
+        The most tasks there will be. For a single one, no thread is started.
 
     Yields
     ------
     callable
-        Like the built-in ``map``: results come in the order of the tasks, whoever did them.
+        Like the built-in ``map``: results are in the order of the tasks.
     """
     n_threads = min(n_tasks, _LIMIT.enter(), 1 if _alone.get() else n_tasks)
     try:
         if n_threads <= 1:
             yield map
         else:
-            # BLAS on OpenMP has a number for each thread instead of one for the process
+            # with OpenMP, BLAS has a setting per thread instead of one for the process
             ones = [1] * len(_libraries())
             with ThreadPoolExecutor(n_threads, initializer=_try_to_set, initargs=(ones,)) as pool:
                 yield pool.map
@@ -123,12 +123,12 @@ def blas_threads_as_workers(n_tasks: int) -> Iterator[Map]:
 
 @contextmanager
 def one_blas_thread(*, alone: bool = False) -> Iterator[None]:
-    """Hold BLAS to one thread, so that nothing it adds up depends on how many there are.
+    """Limit BLAS to one thread, so that rounding does not depend on the number of cores.
 
     Parameters
     ----------
     alone : bool, default=False
-        Let :func:`blas_threads_as_workers` inside have one thread, too, in place of the cores.
+        Whether :func:`blas_threads_as_workers` is to use one thread, too, inside the block.
     """
     _LIMIT.enter(look=True)
     token = _alone.set(alone or _alone.get())

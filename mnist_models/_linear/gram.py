@@ -1,7 +1,8 @@
 """The curvature of a linear model's loss as Gram matrices, and its inverse as a preconditioner.
 
-The Hessian's block of class k is ``X' diag(weight * p_k * (1 - p_k)) X + l2 * I``. Before anything
-is known all p_k are 1/K, and every block is the same multiple of the Gram matrix of X.
+The Hessian's block of class k is ``X' diag(weight * p_k * (1 - p_k)) X + l2 * I``. Where all
+coefficients are 0, each of the K probabilities p_k is 1/K, and every block is the same multiple of
+the weighted Gram matrix of X, plus the penalty.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,20 +16,20 @@ from mnist_models._linear.loss import Float, Float64, LinearSoftmax, quiet, row_
 
 Preconditioner = Callable[[Float64], Float64]
 
-# Rows whose weighted copy is multiplied at a time.
+# How many rows are copied, weighted and multiplied at a time.
 _BLOCK_ROWS = 1024
-# Every task has a matrix of its own, so there are few.
+# Few, since every task has a matrix of its own.
 _GRAM_TASKS = 4
-# Weighted Gram matrices of every class pay below this: see blocks_pay.
+# Below this cost, a weighted Gram matrix for every class pays off: see blocks_pay.
 _MAX_COST = 1600
-# Below this a class counts as having none, as where all its rows weigh 0.
+# Replaces the curvature of a class that has none, as when the weights of all its rows are 0.
 _LEAST_CURVATURE = float(np.finfo(np.float32).tiny)
 
 
 class Curvature:
     """Preconditioners for one problem, from its Gram matrix.
 
-    Columns are centred first where there is an intercept, so that a large mean costs no digits.
+    If there is an intercept, columns are centred first, so that a large mean costs no precision.
 
     Parameters
     ----------
@@ -38,12 +39,12 @@ class Curvature:
     def __init__(self, problem: LinearSoftmax) -> None:
         self._problem = problem
         self._mean = _column_means(problem) if problem.fit_intercept else _no_means(problem)
-        everything = np.arange(len(problem.X))
-        self._gram = self._weighted_gram(everything, problem.weight)
+        all_rows = np.arange(len(problem.X))
+        self._gram = self._weighted_gram(all_rows, problem.weight)
         self._length = self._row_lengths()
 
     def initial(self) -> Preconditioner:
-        """The inverse Hessian where all coefficients are 0."""
+        """The inverse of the Hessian's diagonal block where all coefficients are 0."""
         p = 1 / max(2, self._problem.n_outputs)
         return self._inverse([p * (1 - p) * self._gram])
 
@@ -54,9 +55,9 @@ class Curvature:
         ----------
         W : ndarray of float64, shape (n_outputs, d + fit_intercept)
         caution : float
-            How many times their mean curvature is added to that of all rows. A row that is certain
-            at W has no curvature there but will where a step takes it, and steps along columns that
-            few rows have would be far too long.
+            How many times the mean curvature is added to every row's. A row that is classified with
+            certainty at W has no curvature there, but may have some after the step; without the
+            addition, steps along columns that are nonzero in few rows would be far too long.
         """
         curvature = self._problem.probabilities(W)
         curvature *= 1 - curvature
@@ -75,11 +76,11 @@ class Curvature:
         n, d = self._problem.X.shape
         size = max(n // (2 * self._problem.n_outputs), 4 * d)
         share = curvature * self._length
-        total = float(share.sum(dtype=np.float64))  # no NumPy scalar, which would make float64
+        total = float(share.sum(dtype=np.float64))  # a NumPy scalar would make float64 of float32
         if total == 0:
             return np.zeros_like(self._gram)
         chance = np.minimum(1, share * (size / total))
-        # Systematic sampling: a row is drawn where the running sum passes a half.
+        # Systematic sampling: a row is drawn where the running sum passes k + 1/2.
         count = np.floor(np.cumsum(chance, dtype=np.float64) + 0.5)
         rows = np.flatnonzero(np.diff(count, prepend=0))
         return self._weighted_gram(rows, curvature[rows] / chance[rows])
@@ -90,13 +91,10 @@ class Curvature:
         with np.errstate(divide="ignore"):
             scale = 1 / np.sqrt(np.diag(self._gram)[:d])
         scale = np.where(np.isfinite(scale), scale, 0).astype(self._problem.X.dtype)
-        return np.concatenate(
-            list(
-                self._problem.run(
-                    lambda rows: self._task_lengths(rows, scale), row_tasks(*self._problem.X.shape)
-                )
-            )
+        parts = self._problem.run(
+            lambda rows: self._task_lengths(rows, scale), row_tasks(*self._problem.X.shape)
         )
+        return np.concatenate(list(parts))
 
     @quiet
     def _task_lengths(self, rows: slice, scale: Float) -> Float:
@@ -157,10 +155,11 @@ class Curvature:
 
 
 def blocks_pay(n: int, d: int, n_outputs: int) -> bool:
-    """Whether a Gram matrix of every class costs less than the iterations it saves.
+    """Whether a Gram matrix for every class costs less than the iterations it saves.
 
-    The matrices cost about n·d², their Cholesky factors n_outputs·d³/3; an iteration costs n·d
-    times what BLAS does with few columns at a time, and about ten are saved.
+    The matrices cost about n·d² operations and their Cholesky factors n_outputs·d³/3. About ten
+    iterations are saved; the cost of one is a multiple of n·d, since it is a matrix product with
+    few columns, at which BLAS is slow. So the sum of both costs, over n·d, has a limit.
     """
     return d + n_outputs * d**2 / (3 * n) <= _MAX_COST
 
@@ -184,7 +183,7 @@ class _Factor:
     def __init__(self, gram: Float, l2: float, d: int) -> None:
         diagonal = np.diag(gram).copy()
         diagonal[:d] += l2
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # looked for below
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # checked below
             self._scale = 1 / np.sqrt(diagonal)
             A = gram * self._scale
             A *= self._scale[:, np.newaxis]
@@ -193,9 +192,9 @@ class _Factor:
         potrf, potrs = get_lapack_funcs(("potrf", "potrs"), dtype=gram.dtype)
         self._potrs = potrs
         ridge = 10 * float(np.finfo(gram.dtype).eps)
-        while ridge < 1:  # what rounding took from the smallest eigenvalues
+        while ridge < 1:  # makes up for rounding, which can make small eigenvalues negative
             np.fill_diagonal(A, 1 + ridge)
-            # The transpose, the same matrix, is in the order that LAPACK reads without a copy.
+            # A is symmetric; its transpose is in Fortran order, which LAPACK reads without a copy.
             self._factor, failed = potrf(A.T, lower=True, clean=False)
             if not failed:
                 return

@@ -1,8 +1,7 @@
-"""The loss of a linear model of classes, its gradient and its curvature, over all rows of X.
+"""The loss of a linear classifier and its gradient, summed over all rows of X.
 
-X is only ever read in blocks of rows that stay in a core's cache; what leaves a block is a few
-sums. Two classes have one row of coefficients (the binomial loss), more have one each (the
-multinomial).
+X is read in blocks of rows that fit in a core's cache; only a few sums are kept of each. Two
+classes have one row of coefficients (binomial loss), more classes have one each (multinomial).
 """
 
 from collections.abc import Iterator
@@ -18,16 +17,16 @@ from mnist_models._linear.blas_threads import Map
 Float = NDArray[np.floating[Any]]
 Float64 = NDArray[np.float64]
 
-# Bytes of X in a block, which is read forward from memory and backward from cache.
+# Bytes of X in a block: the forward pass reads it from memory, the backward pass from cache.
 _BLOCK_BYTES = 3 << 19
-# X is divided into this many tasks at the most, of at least so many numbers each. Their sums are
-# added in order, so the result is the same whoever works on them, and however many.
+# The most tasks X is divided into, and the least number of values in each. Their sums are added in
+# order, so the result does not depend on the number of threads.
 _MAX_TASKS = 16
 _TASK_SIZE = 1 << 18
 
 
-# What overflows shows as a number that is not finite, and scikit-learn's solver takes over. Threads
-# do not inherit the setting, so each task makes it.
+# Overflow gives values that are not finite; then scikit-learn's solver takes over. The setting is
+# per thread, so every task is decorated with it.
 quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
@@ -46,7 +45,7 @@ class LinearSoftmax:
     codes : ndarray of int, shape (n,)
         Each row's class, from 0.
     weight : ndarray of X's dtype, shape (n,)
-        Each row's share of the loss; not negative, and they sum to 1.
+        Each row's share of the loss; nonnegative, with sum 1.
     n_outputs : int
         Rows of coefficients: 1 for two classes, else the number of classes.
     fit_intercept : bool
@@ -54,7 +53,7 @@ class LinearSoftmax:
     l2 : float
         Strength of the penalty, above 0.
     run : callable
-        ``map``, or one that works on several tasks at a time.
+        ``map``, or one that runs several tasks at a time.
     """
 
     X: Float
@@ -67,7 +66,7 @@ class LinearSoftmax:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Of the coefficients, intercepts included."""
+        """The shape of the coefficients, including intercepts."""
         return self.n_outputs, self.X.shape[1] + self.fit_intercept
 
     def value_and_gradient(self, W: Float64) -> tuple[float, Float64]:
@@ -95,7 +94,7 @@ class LinearSoftmax:
         return value, gradient
 
     def probabilities(self, W: Float64) -> Float:
-        """Of every output for every row at W: X's dtype, shape (n_outputs, n)."""
+        """The probability of every output for every row at W: X's dtype, shape (n_outputs, n)."""
         coef, intercept = self._split(W)
         P = np.empty((self.n_outputs, len(self.X)), dtype=self.X.dtype)
         for rows in self._blocks(slice(0, len(self.X))):
@@ -150,17 +149,17 @@ def _probabilities(logits: Float) -> Float:
 
 
 def _losses_and_residual(logits: Float, codes: NDArray[np.intp]) -> tuple[Float, Float]:
-    """Each row's loss and its derivative by the logits, which are overwritten.
+    """Each row's loss, and its derivative by the logits; the logits are overwritten.
 
-    Both are exact to the last digits for rows that are almost certain, which is most of them: no
-    number near 1 is subtracted from 1.
+    Both are accurate even for rows classified almost with certainty, as most are: no number near 1
+    is subtracted from 1.
     """
     if len(logits) == 1:
         sign = (1 - 2 * codes).astype(logits.dtype)
         against = sign * logits[0]
         return np.logaddexp(0, against), (sign * expit(against))[np.newaxis]
     columns = np.arange(len(codes))
-    logits -= logits[codes, columns]  # the row's own class is at 0, others may be above
+    logits -= logits[codes, columns]  # relative to the row's own class; others may be above 0
     top = logits.max(axis=0)
     logits -= top
     np.exp(logits, out=logits)

@@ -1,7 +1,7 @@
-"""L-BFGS whose starting matrix knows the curvature of the data.
+"""L-BFGS, preconditioned by the curvature of the data.
 
-Plain L-BFGS starts its two-loop recursion from a multiple of the identity and spends its iterations
-on learning how the columns of X correlate. That much the Gram matrix says beforehand.
+Plain L-BFGS starts its two-loop recursion from a multiple of the identity and spends many
+iterations on learning how the columns of X correlate. The Gram matrix tells that beforehand.
 """
 
 from collections import deque
@@ -12,23 +12,23 @@ import numpy as np
 from mnist_models._linear.gram import Curvature, Preconditioner
 from mnist_models._linear.loss import Float64, LinearSoftmax, quiet
 
-# Pairs of steps and gradient differences kept.
+# How many pairs of a step and a gradient difference are kept.
 _MEMORY = 50
-# The preconditioner is renewed after so many iterations, and then after twice as many each time,
-# and each time with a quarter of the caution, down to the last, as the curvature settles.
+# The preconditioner is renewed after this many iterations, and again after intervals that double,
+# since the curvature settles. The caution is divided by four each time, down to the least.
 _RENEW = 8
 _CAUTION, _LEAST_CAUTION = 1.0, 1 / 16
 _MAX_TRIALS = 30
-# Of Armijo's condition and of Wolfe's, as Nocedal & Wright have them for quasi-Newton steps.
+# The constants c1 and c2 of the Wolfe conditions, as Nocedal & Wright choose them.
 _DECREASE, _SLOPE = 1e-4, 0.9
 
 
-# A step, the difference that it made to the gradient, and their product.
+# Steps, each with the change of the gradient along it and the product of both.
 Memory = deque[tuple[Float64, Float64, float]]
 
 
 class BreakdownError(ArithmeticError):
-    """Rounding keeps the solver from going on, far from the optimum."""
+    """Rounding stops the solver far from the optimum."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Solution:
         The objective there.
     n_iter : int
     converged : bool
-        False where ``max_iter`` ended it.
+        False if ``max_iter`` ended it.
     """
 
     W: Float64
@@ -63,9 +63,9 @@ def minimize(problem: LinearSoftmax, W: Float64, *, tol: float, max_iter: int) -
     """Minimise the objective by preconditioned L-BFGS (Liu & Nocedal 1989).
 
     It stops where the gradient's largest component is at most ``tol``, as scikit-learn's does,
-    *and* the quadratic model sees the objective at most ``tol / 100`` of itself above its minimum
-    (half the Newton decrement squared; the model is blind to what classes share, and has been seen
-    to see a fiftieth of what was left); or where rounding hides the rest.
+    *and* the objective is estimated to be at most ``tol / 100`` of itself above its minimum. The
+    estimate is half the squared Newton decrement; it ignores the curvature between classes, and has
+    been seen to be 50 times too small. It also stops where further progress is lost in rounding.
 
     Parameters
     ----------
@@ -82,13 +82,13 @@ def minimize(problem: LinearSoftmax, W: Float64, *, tol: float, max_iter: int) -
     Raises
     ------
     BreakdownError
-        If no step makes the objective smaller though it is not at its minimum.
+        If no step lowers the objective though it is not at its minimum.
     scipy.linalg.LinAlgError
-        If the Gram matrix is beyond the range of X's dtype.
+        If the Gram matrix overflows X's dtype, or is not positive definite in it.
     """
     eps = float(np.finfo(problem.X.dtype).eps)
     if len(W) > 1:
-        W = _adding_up_to_zero(W)
+        W = _centred(W)
     curvature = Curvature(problem)
     precondition = curvature.at(W, _CAUTION) if W.any() else curvature.initial()
     memory: Memory = deque(maxlen=_MEMORY)
@@ -110,13 +110,13 @@ def minimize(problem: LinearSoftmax, W: Float64, *, tol: float, max_iter: int) -
             s, y = there.W - here.W, there.gradient - here.gradient
             memory.append((s, y, float(np.vdot(s, y))))
             here = there
-        elif 0 <= decrease <= max(tol / 100, 1e-5) * here.value:  # hidden by rounding, and small
+        elif 0 <= decrease <= max(tol / 100, 1e-5) * here.value:  # small, and lost in rounding
             return Solution(here.W, here.value, n_iter, True)
-        elif memory:  # what was learnt may be what misleads
+        elif memory:  # perhaps the direction is bad because of what is remembered
             memory.clear()
             precondition = curvature.at(here.W, _CAUTION)
         else:
-            raise BreakdownError("no step along the direction made the objective smaller")
+            raise BreakdownError("no step along the direction lowers the objective")
     return Solution(here.W, here.value, max_iter, False)
 
 
@@ -131,7 +131,7 @@ def _direction(
     memory: Memory,
     precondition: Preconditioner,
 ) -> Float64:
-    """The two-loop recursion: minus the inverse Hessian, as far as known, times the gradient."""
+    """The two-loop recursion: minus the approximate inverse Hessian times the gradient."""
     r = gradient.copy()
     shares = []
     for s, y, sy in reversed(memory):
@@ -141,20 +141,21 @@ def _direction(
     r = precondition(r)
     for (s, y, sy), share in zip(memory, reversed(shares), strict=True):
         r += s * (share - float(np.vdot(y, r)) / sy)
-    return -_adding_up_to_zero(r) if len(r) > 1 else -r
+    return -_centred(r) if len(r) > 1 else -r
 
 
-def _adding_up_to_zero(W: Float64) -> Float64:
-    """The same added to all classes changes no probability, and costs penalty if it is not 0."""
-    balanced: Float64 = W - W.mean(axis=0)
-    return balanced
+def _centred(W: Float64) -> Float64:
+    """Subtract the mean over the classes, which changes no probability but is penalised."""
+    centred: Float64 = W - W.mean(axis=0)
+    return centred
 
 
 def _line_search(problem: LinearSoftmax, here: _Point, step: Float64, eps: float) -> _Point | None:
-    """A step that Wolfe's conditions accept, by the secant of the slope; None if there is none.
+    """A point along the step that satisfies the strong Wolfe conditions; None if none is found.
 
-    The objective is convex: its slope along the step only grows, and the step is between one where
-    it is below zero and one where it is above. Rounding may hide a decrease of ``eps`` of it.
+    The objective is convex, so its slope along the step only grows, and the minimum is bracketed by
+    a point of negative and one of positive slope. New trial points come from the secant of the
+    slope. The objective may rise by ``eps`` of itself, which rounding can cause.
     """
     slope = slope_low = float(np.vdot(here.gradient, step))
     low, high, t = 0.0, np.inf, 1.0
@@ -176,7 +177,7 @@ def _line_search(problem: LinearSoftmax, here: _Point, step: Float64, eps: float
 
 
 def _between(secant: float, low: float, high: float) -> float:
-    """The secant's step where it is well inside the bracket, else one that is."""
+    """The secant's step if it is well inside the bracket, otherwise the middle or a limit."""
     if high == np.inf:
         return min(max(secant, 2 * low), 10 * low) if np.isfinite(secant) else 10 * low
     middle = (low + high) / 2

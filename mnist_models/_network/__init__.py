@@ -1,1 +1,1 @@
-"""What a network trains on: rows checked, in batches, bent at random."""
+"""The training data of a network: input checks, batches and random warping."""

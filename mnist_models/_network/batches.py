@@ -1,4 +1,4 @@
-"""The rows of an epoch in their order: gathered some dozens of batches at a time, and ahead."""
+"""The batches of an epoch: gathered some dozens at a time, and prefetched."""
 
 import operator
 from collections.abc import Callable, Iterator
@@ -8,19 +8,19 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-# The most that is gathered at a time: enough work for a call to cost nothing beside it, little
-# enough to fit in memory many times, and to be interrupted soon.
+# The most that is gathered at a time: enough to make the cost of a call negligible, little enough
+# for the memory and for Ctrl-C to be obeyed soon.
 _MOST_BATCHES = 32
 _MOST_VALUES = 2**22
 
-# Share of all steps in which the learning rate rises, where it does not stay the same.
+# With the cosine schedule, the share of all steps in which the learning rate rises.
 _WARM_UP = 0.1
 
 T = TypeVar("T")
 
 
 class TrainingRows(NamedTuple):
-    """What a network is trained on, row for row: values, classes, weights, and whether held out."""
+    """The training rows: values, class codes, weights, and whether each is held out."""
 
     X: NDArray[Any]
     codes: NDArray[np.intp]
@@ -29,10 +29,10 @@ class TrainingRows(NamedTuple):
 
 
 class Batches(NamedTuple):
-    """Some batches one after the other, all of one size.
+    """Several batches of the same size, one after the other.
 
-    What is missing from the last is filled up with rows that weigh nothing, and the batches that
-    are missing with none at all: shapes stay the same, and nothing need be compiled twice.
+    A last batch that is too short is padded with rows of weight 0, and missing batches with zeros.
+    So all shapes are the same, and nothing is compiled twice.
 
     Parameters
     ----------
@@ -40,10 +40,11 @@ class Batches(NamedTuple):
     codes : ndarray of int32, shape (most_batches·batch_size,)
     weight : ndarray of float32, shape (most_batches·batch_size,)
     sizes : ndarray of float32, shape (most_batches,)
-        How many rows of each batch count.
+        Number of rows of each batch, without padding.
     rates : ndarray of float32, shape (most_batches,)
-        The learning rate at each batch.
+        The learning rate of each batch.
     n_batches : int
+        Number of batches, without padding.
     """
 
     X: NDArray[Any]
@@ -55,7 +56,7 @@ class Batches(NamedTuple):
 
 
 def batches_at_once(n_rows: int, n_features: int, batch_size: int) -> int:
-    """How many batches are gathered at a time: a power of 2, so that few sizes are compiled."""
+    """How many batches to gather at a time: a power of 2, so that few sizes are compiled."""
     most = max(1, min(_MOST_BATCHES, _MOST_VALUES // (batch_size * n_features)))
     needed = -(-n_rows // batch_size)
     return int(min(2 ** (needed - 1).bit_length(), 2 ** (most.bit_length() - 1)))
@@ -68,39 +69,39 @@ def gathered(
     rates: NDArray[np.float32],
     read: Callable[[NDArray[Any], NDArray[np.intp]], NDArray[Any]] = operator.getitem,
 ) -> Iterator[Batches]:
-    """Batches of some rows in some order, each with its learning rate.
+    """Yield the batches of the rows in ``order``, each with its learning rate.
 
-    ``read`` gives the values of the rows it is asked for.
+    ``read(X, rows)`` returns the values of the given rows of X.
     """
     at_once = batches_at_once(len(order), rows.X.shape[1], batch_size)
     size = at_once * batch_size
     for start in range(0, len(order), size):
         chosen = order[start : start + size]
         n_batches = -(-len(chosen) // batch_size)
-        # real rows: a layer that normalizes its batch would see the filling
+        # padded with rows of the data, not zeros, for layers that normalize over the batch
         filled = np.concatenate([chosen, np.resize(order, n_batches * batch_size - len(chosen))])
         starts = batch_size * np.arange(at_once)
         yield Batches(
-            X=filled_up(read(rows.X, filled), size),
-            codes=filled_up(rows.codes[filled].astype(np.int32), size),
-            weight=filled_up(rows.weight[chosen], size),
+            X=zero_padded(read(rows.X, filled), size),
+            codes=zero_padded(rows.codes[filled].astype(np.int32), size),
+            weight=zero_padded(rows.weight[chosen], size),
             sizes=np.clip(len(chosen) - starts, 0, batch_size).astype(np.float32),
-            rates=filled_up(rates[start // batch_size :][:n_batches], at_once),
+            rates=zero_padded(rates[start // batch_size :][:n_batches], at_once),
             n_batches=n_batches,
         )
 
 
-def filled_up(array: NDArray[Any], n_rows: int) -> NDArray[Any]:
-    """The array with rows of zeros behind it, so many in all."""
+def zero_padded(array: NDArray[Any], n_rows: int) -> NDArray[Any]:
+    """Append rows of zeros to an array, up to ``n_rows`` in all."""
     if len(array) == n_rows:
         return array
-    filled = np.zeros((n_rows, *array.shape[1:]), dtype=array.dtype)
-    filled[: len(array)] = array
-    return filled
+    padded = np.zeros((n_rows, *array.shape[1:]), dtype=array.dtype)
+    padded[: len(array)] = array
+    return padded
 
 
-def ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same items, each made in a thread of its own while the one before is used."""
+def prefetched(items: Iterator[T]) -> Iterator[T]:
+    """Yield the same items, each made in a thread while the one before is used."""
     with ThreadPoolExecutor(1) as thread:
         coming = thread.submit(next, items, None)
         while (item := coming.result()) is not None:
@@ -109,7 +110,7 @@ def ahead(items: Iterator[T]) -> Iterator[T]:
 
 
 def learning_rates(peak: float, schedule: str, n_steps: int) -> NDArray[np.float32]:
-    """The learning rate of every step: constant, or up to the peak and down a cosine to 0.
+    """The learning rate of every step: constant, or linearly up to the peak, then down a cosine.
 
     References
     ----------

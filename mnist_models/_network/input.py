@@ -1,4 +1,4 @@
-"""What a network is given to train on: checked, encoded and divided."""
+"""The input of a network's fit: parameters, labels and weights checked, rows held out."""
 
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
@@ -11,9 +11,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_scalar
 
 from mnist_models._names import check_name
-from mnist_models._rows import refuse_mask
+from mnist_models._rows import overflow_ignored, refuse_mask
 
-# What each number must be: its type, least value, greatest value, and which of these it may be.
+# The type, least and greatest value of each number, and which of these bounds are included.
 _LIMITS: dict[str, tuple[type, float, float | None, str]] = {
     "l2": (Real, 0, None, "left"),
     "dropout": (Real, 0, 1, "left"),
@@ -35,11 +35,11 @@ _CHOICES = {"architecture": ("dense", "conv"), "schedule": ("constant", "cosine"
 
 
 def check_parameters(params: Mapping[str, Any]) -> None:
-    """Raise TypeError or ValueError, naming it, for a parameter that is not as documented."""
+    """Raise TypeError or ValueError for the first parameter that is not as documented."""
     for name, (kind, least, most, closed) in _LIMITS.items():
         value = params[name]
         check_scalar(value, name, kind, min_val=least, max_val=most, include_boundaries=closed)
-        if not np.isfinite(value):  # NaN is neither below the least nor above the most
+        if not np.isfinite(value):  # NaN passes the comparisons with both bounds
             raise ValueError(f"{name} must be finite. Got {value} instead.")
     units = params["hidden_units"]
     if isinstance(units, str) or not isinstance(units, Sequence | np.ndarray):
@@ -63,13 +63,14 @@ def check_parameters(params: Mapping[str, Any]) -> None:
 def check_weight(
     sample_weight: ArrayLike | None, class_weight: Any, labels: NDArray[Any]
 ) -> NDArray[np.float32]:
-    """What each row counts: its own weight times its class's, finite, not negative, not all 0."""
+    """Each row's weight times that of its class; checked to be finite, nonnegative, not all 0."""
     weight = np.ones(len(labels), dtype=np.float32)
     if sample_weight is not None:
         refuse_mask(sample_weight, "sample_weight")
-        weight = check_array(
-            sample_weight, ensure_2d=False, dtype=np.float32, input_name="sample_weight"
-        )
+        with overflow_ignored():
+            weight = check_array(
+                sample_weight, ensure_2d=False, dtype=np.float32, input_name="sample_weight"
+            )
     if weight.shape != labels.shape:
         raise ValueError(
             f"sample_weight must have one value for each of the {len(labels)} rows of X. "
@@ -78,22 +79,22 @@ def check_weight(
     _check_range(weight, "sample_weight")
     if class_weight is None:
         return weight
-    with np.errstate(over="ignore"):  # beyond float32 lies infinity, which is refused
+    with overflow_ignored():
         product = (compute_sample_weight(class_weight, labels) * weight).astype(np.float32)
-    _check_range(product, "class_weight, times sample_weight,")
+    _check_range(product, "class_weight times sample_weight")
     return product
 
 
 def _check_range(weight: NDArray[np.float32], name: str) -> None:
     if not (weight.min() >= 0 and 0 < weight.max() < np.inf):
         raise ValueError(
-            f"{name} must hold no negative value, none beyond float32 and not only zeros. "
+            f"{name} must be nonnegative, finite in float32 and not all zero. "
             f"Got values from {weight.min()} to {weight.max()} instead."
         )
 
 
 def encode_labels(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """The classes, sorted, and each label's place among them."""
+    """The sorted classes, and the index of each label among them."""
     check_classification_targets(labels)
     classes, codes = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
@@ -108,20 +109,19 @@ def stratified_holdout(
     codes: NDArray[np.intp],
     weight: NDArray[np.float32],
     fraction: float,
-    chance: np.random.RandomState,
+    random_state: np.random.RandomState,
 ) -> NDArray[np.bool_]:
-    """Choose the rows to hold out: of each class its share, at least one row, never its last.
+    """Choose the rows to hold out: a share of each class, at least one row but never all.
 
     Parameters
     ----------
     codes : ndarray of int, shape (n,)
         Each row's class, 0 to the number of classes less one.
     weight : ndarray of float, shape (n,)
-        Each row's weight. Rows that weigh nothing could tell nothing and are not held out.
+        Each row's weight. Rows of weight 0 are not held out, as they would not count.
     fraction : float
-        Share of the rows to hold out, in [0, 1); at 0 none are.
-    chance : RandomState
-        Chooses them.
+        Share of the rows to hold out, in [0, 1); 0 holds out none.
+    random_state : RandomState
 
     Returns
     -------
@@ -134,5 +134,5 @@ def stratified_holdout(
     for code in range(codes.max() + 1):
         rows = np.flatnonzero((codes == code) & (weight > 0))
         size = min(len(rows) - 1, max(1, round(fraction * len(rows))))
-        held_out[chance.choice(rows, max(size, 0), replace=False)] = True
+        held_out[random_state.choice(rows, max(size, 0), replace=False)] = True
     return held_out

@@ -1,16 +1,16 @@
-"""Images moved and bent at random: what a network is shown in place of the same ones again."""
+"""Random warps of images, so that a network is not trained on the same ones every epoch."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Knots of the bending field along each side: on MNIST one every nine pixels, about a stroke's bow.
+# Knots of the bending field along each side; on MNIST they are nine pixels apart.
 _N_KNOTS = 6
 
 
 class Warp(NamedTuple):
-    """How far images of one shape are warped at the most, as ``SequentialClassifier`` has it."""
+    """Random warps of images; for the parameters see ``SequentialClassifier``."""
 
     image_shape: tuple[int, int]
     shift: float
@@ -21,16 +21,16 @@ class Warp(NamedTuple):
     def read(
         self, X: NDArray[Any], rows: NDArray[np.intp], rng: np.random.Generator
     ) -> NDArray[Any]:
-        """Some rows of X, each warped in its own way.
+        """Read some rows of X, each warped in its own random way.
 
         Parameters
         ----------
         X : ndarray of uint8 or float32, shape (n, height·width)
-            Images, in rows one after the other.
+            Images, a row of pixels each.
         rows : ndarray of int, shape (m,)
-            Which of them; the same one twice is warped in two ways.
+            The rows to read; a row that occurs twice is warped in two ways.
         rng : Generator
-            Decides how.
+            Draws the warps.
 
         Returns
         -------
@@ -39,8 +39,8 @@ class Warp(NamedTuple):
         References
         ----------
         P. Y. Simard, D. Steinkraus and J. C. Platt, "Best Practices for Convolutional Neural
-        Networks Applied to Visual Document Analysis", ICDAR 2003. Theirs is a field of noise
-        smoothed pixel by pixel; this one is smooth from the start, being spanned by splines.
+        Networks Applied to Visual Document Analysis", ICDAR 2003. They smooth a field of random
+        displacements; here it is a spline with random coefficients, which is smooth already.
         """
         from mnist_models._network.warp_kernels import warp_images
 
@@ -58,7 +58,7 @@ class Warp(NamedTuple):
         return warped.reshape(len(rows), -1)
 
     def _moves(self, n: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Random rotations of random slants of random stretches, and shifts; the identity is 0."""
+        """Random affine maps minus the identity, (n, 2, 3): stretch, slant, rotate and shift."""
         angle = np.deg2rad(rng.uniform(-self.rotation, self.rotation, n))
         slant, *stretches = rng.uniform(-self.stretch, self.stretch, (3, n))
         sine, cosine = np.sin(angle), np.cos(angle)
@@ -73,8 +73,9 @@ class Warp(NamedTuple):
 
 
 def _splines(n_pixels: int) -> NDArray[np.float32]:
-    """What each knot counts at each pixel of a side: uniform cubic B-splines."""
-    at = np.linspace(0, _N_KNOTS - 3, n_pixels)[:, None] - np.arange(-1, _N_KNOTS - 1)
-    far = np.abs(at)
-    near = 2 / 3 - far**2 + far**3 / 2
-    return np.where(far < 1, near, np.clip(2 - far, 0, None) ** 3 / 6).astype(np.float32)
+    """The (n_pixels, n_knots) weight of each knot at each pixel: uniform cubic B-splines."""
+    knots = np.arange(-1, _N_KNOTS - 1)
+    distance = np.abs(np.linspace(0, _N_KNOTS - 3, n_pixels)[:, None] - knots)
+    inner = 2 / 3 - distance**2 + distance**3 / 2
+    outer = np.clip(2 - distance, 0, None) ** 3 / 6
+    return np.where(distance < 1, inner, outer).astype(np.float32)

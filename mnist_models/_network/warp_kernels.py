@@ -1,4 +1,4 @@
-"""Images moved and bent, in compiled loops.
+"""Warping images, in compiled loops.
 
 Importing this module imports numba, so it is imported inside the function that calls it.
 """
@@ -22,7 +22,7 @@ def warp_images(
     rounding: Any,
     warped: NDArray[Any],
 ) -> None:
-    """Read images at places that are moved and bent, bilinearly; beyond an edge lies the edge.
+    """Resample images at displaced positions, bilinearly; beyond an edge lies the edge's value.
 
     Parameters
     ----------
@@ -31,31 +31,31 @@ def warp_images(
     rows : ndarray of int, shape (m,)
         Which of the images to warp.
     moves : ndarray of float32, shape (m, 2, 3)
-        How far below, and right of, a pixel its value is read: what each row and each column away
-        from the middle adds to that, in pixels, and what all pixels share.
+        An affine displacement of each image, in pixels: for (down, right), the coefficients of a
+        pixel's row and column, both from the middle, and a constant.
     bends : ndarray of float32, shape (m, 2, n_knots, n_knots)
-        The same as a smooth field: how far, in pixels, at each of a grid of knots.
+        A smooth displacement in addition: the coefficients of its splines, in pixels.
     down, across : ndarray of float32, shape (height, n_knots) and (width, n_knots)
-        What each knot counts in each row and in each column.
+        The weight of each knot in each row and in each column.
     rounding : float32
-        Added to every value: 0.5 where the answer is whole numbers.
+        Added to every value: 0.5 if the result is cast to integers.
     warped : ndarray of uint8 or float32, shape (m, height, width)
-        Filled with the answer.
+        Filled with the result.
     """
     height, width = images.shape[1:]
     n_knots = down.shape[1]
     lines = np.empty((2, n_knots, width), np.float32)
-    away = np.empty((2, width), np.float32)
+    offsets = np.empty((2, width), np.float32)
     for i in range(len(rows)):
         _bend_columns(bends[i], across, lines)
         for r in range(height):
-            _places(moves[i], lines, down[r], r - np.float32((height - 1) / 2), away)
-            _read_row(images[rows[i]], away, r, rounding, warped[i, r])
+            _find_offsets(moves[i], lines, down[r], r - np.float32((height - 1) / 2), offsets)
+            _read_row(images[rows[i]], offsets, r, rounding, warped[i, r])
 
 
 @kernel
 def _bend_columns(bend: Any, across: Any, lines: Any) -> None:
-    """The field in every column, at the knots of each."""
+    """Evaluate the bending field along each row of knots, in every column of pixels."""
     width, n_knots = across.shape
     for axis in range(2):
         for p in range(n_knots):
@@ -67,8 +67,8 @@ def _bend_columns(bend: Any, across: Any, lines: Any) -> None:
 
 
 @kernel
-def _places(move: Any, lines: Any, down: Any, y: Any, away: Any) -> None:
-    """How far from each pixel of one row, y below the middle, its value is to be read."""
+def _find_offsets(move: Any, lines: Any, down: Any, y: Any, offsets: Any) -> None:
+    """The displacement of each pixel of one row, which is ``y`` below the middle."""
     width = lines.shape[2]
     for axis in range(2):
         for c in range(width):
@@ -76,16 +76,17 @@ def _places(move: Any, lines: Any, down: Any, y: Any, away: Any) -> None:
             total = move[axis, 0] * y + move[axis, 1] * x + move[axis, 2]
             for p in range(len(down)):
                 total += down[p] * lines[axis, p, c]
-            away[axis, c] = total
+            offsets[axis, c] = total
 
 
 @kernel
-def _read_row(image: Any, away: Any, r: Any, rounding: Any, line: Any) -> None:
+def _read_row(image: Any, offsets: Any, r: Any, rounding: Any, line: Any) -> None:
+    """Fill one row of the result, bilinearly."""
     height, width = image.shape
     one = np.float32(1)
     for c in range(width):
-        y = min(max(r + away[0, c], np.float32(0)), np.float32(height - 1))
-        x = min(max(c + away[1, c], np.float32(0)), np.float32(width - 1))
+        y = min(max(r + offsets[0, c], np.float32(0)), np.float32(height - 1))
+        x = min(max(c + offsets[1, c], np.float32(0)), np.float32(width - 1))
         top, left = min(int(y), height - 2), min(int(x), width - 2)
         lower, later = y - np.float32(top), x - np.float32(left)
         above = image[top, left] * (one - later) + image[top, left + 1] * later
