@@ -10,7 +10,14 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
-from mnist_models import MODEL_NAMES, SequentialClassifier, load_sample_digits, make_model
+from mnist_models import (
+    MODEL_NAMES,
+    RandomForestClassifier,
+    SequentialClassifier,
+    load_sample_digits,
+    make_model,
+    save_model,
+)
 from mnist_models.cli import main
 
 from .commands import write_idx
@@ -77,6 +84,20 @@ def network(table: tuple[Any, Any]) -> Any:
     X, y = table
     params: Any = {"hidden_units": (8, 4), "epochs": 2, "dropout": 0.1, "random_state": 0}
     return SequentialClassifier(**params).fit(pd.DataFrame(X, columns=list("abcd")), y > 0)
+
+
+@pytest.fixture(scope="session")
+def each_kind(
+    table: tuple[Any, Any], network: Any, tmp_path_factory: pytest.TempPathFactory
+) -> list[tuple[Any, Path]]:
+    """A small model of each of the three kinds, and its file."""
+    folder = tmp_path_factory.mktemp("kinds")
+    X, y = table
+    forest = RandomForestClassifier(3, random_state=0).fit(X, y)
+    models = [make_model("logistic").fit(X, y), forest, network]
+    for number, model in enumerate(models):
+        save_model(model, folder / f"{number}.model")
+    return [(model, folder / f"{number}.model") for number, model in enumerate(models)]
 
 
 @pytest.fixture(scope="session")

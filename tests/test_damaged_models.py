@@ -17,9 +17,7 @@ from hypothesis import strategies as st
 
 from mnist_models import (
     LogisticRegression,
-    RandomForestClassifier,
     load_model,
-    make_model,
     save_model,
 )
 from mnist_models.exceptions import (
@@ -115,20 +113,6 @@ def test_no_flipped_bit_goes_unnoticed(table: tuple[Any, Any], tmp_path: Path) -
         path.write_bytes(sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :])
         with pytest.raises(ModelFormatError, match="model is not a model"):
             load_model(path)
-
-
-@pytest.fixture(scope="module")
-def each_kind(
-    table: tuple[Any, Any], network: Any, tmp_path_factory: pytest.TempPathFactory
-) -> list[tuple[Any, Path]]:
-    """A small model of each of the three kinds, and its file."""
-    folder = tmp_path_factory.mktemp("kinds")
-    X, y = table
-    forest = RandomForestClassifier(3, random_state=0).fit(X, y)
-    models = [make_model("logistic").fit(X, y), forest, network]
-    for number, model in enumerate(models):
-        save_model(model, folder / f"{number}.model")
-    return [(model, folder / f"{number}.model") for number, model in enumerate(models)]
 
 
 def test_no_cut_of_any_kind_goes_unnoticed(

@@ -67,7 +67,8 @@ def n_instants(pytestconfig: pytest.Config) -> int:
 def interrupted(error: type[BaseException], at: float) -> Iterator[list[int]]:
     """Raise at the line of the package that is the so-manieth; the list says how many were run.
 
-    Not at ``with``: Python comes back there before it leaves the block, where no Ctrl-C can strike.
+    Not at ``with``, where Python comes back before it leaves the block, nor at ``try``: no Ctrl-C
+    can strike there, and the block around it would not be left.
     """
     n_lines = [0]
 
@@ -75,7 +76,7 @@ def interrupted(error: type[BaseException], at: float) -> Iterator[list[int]]:
         if not frame.f_code.co_filename.startswith(_PACKAGE):
             return None
         line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
-        if event == "line" and not line.lstrip().startswith("with "):
+        if event == "line" and not line.lstrip().startswith(("with ", "try:")):
             n_lines[0] += 1
             if n_lines[0] == at:
                 raise error

@@ -27,37 +27,30 @@ class _Limit:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._users = 0
+        self._users: set[object] = set()
         self._found: list[int] = []
 
-    def enter(self, *, look: bool = False) -> int:
+    def enter(self, user: object, *, look: bool) -> int:
         """Set the limit; return the number of threads BLAS would have used without it.
 
         ``look`` for BLAS libraries loaded since the last time, which takes milliseconds.
         """
         with self._lock:
-            if self._users == 0:
+            if not self._users:
                 if look:
                     _libraries.cache_clear()
                 self._found = _thread_counts()
-                try:
-                    _set_thread_counts([1] * len(self._found))
-                except BaseException:  # such as Ctrl-C: nobody has entered yet
-                    _try_to_set(self._found)
-                    raise
-            self._users += 1
+                self._users.add(user)  # from here on, leave() has something to restore
+                _set_thread_counts([1] * len(self._found))
+            self._users.add(user)
             return max(self._found, default=1)
 
-    def leave(self) -> None:
-        """Lift the limit if this was the last to leave."""
+    def leave(self, user: object) -> None:
+        """Lift the limit if this was the last to leave; do nothing if it has not entered."""
         with self._lock:
-            self._users -= 1
-            if self._users == 0:
-                try:
-                    _set_thread_counts(self._found)
-                except BaseException:
-                    _try_to_set(self._found)
-                    raise
+            if self._users == {user}:
+                _set_thread_counts(self._found)
+            self._users.discard(user)
 
 
 _LIMIT = _Limit()
@@ -95,6 +88,20 @@ def _try_to_set(counts: list[int]) -> None:
 
 
 @contextmanager
+def _limited(*, look: bool = False) -> Iterator[int]:
+    """Have the limit inside the block, and no longer, even if Ctrl-C comes while it is set."""
+    user = object()
+    try:
+        yield _LIMIT.enter(user, look=look)
+    finally:
+        try:
+            _LIMIT.leave(user)
+        except BaseException:  # interrupted: leave first
+            _LIMIT.leave(user)
+            raise
+
+
+@contextmanager
 def blas_threads_as_workers(n_tasks: int) -> Iterator[Map]:
     """Yield a ``map`` that runs as many tasks at a time as BLAS would have used threads.
 
@@ -108,8 +115,8 @@ def blas_threads_as_workers(n_tasks: int) -> Iterator[Map]:
     callable
         Like the built-in ``map``: results are in the order of the tasks.
     """
-    n_threads = min(n_tasks, _LIMIT.enter(), 1 if _alone.get() else n_tasks)
-    try:
+    with _limited() as n_threads:
+        n_threads = min(n_tasks, 1 if _alone.get() else n_threads)
         if n_threads <= 1:
             yield map
         else:
@@ -117,8 +124,6 @@ def blas_threads_as_workers(n_tasks: int) -> Iterator[Map]:
             ones = [1] * len(_libraries())
             with ThreadPoolExecutor(n_threads, initializer=_try_to_set, initargs=(ones,)) as pool:
                 yield pool.map
-    finally:
-        _LIMIT.leave()
 
 
 @contextmanager
@@ -130,10 +135,9 @@ def one_blas_thread(*, alone: bool = False) -> Iterator[None]:
     alone : bool, default=False
         Whether :func:`blas_threads_as_workers` is to use one thread, too, inside the block.
     """
-    _LIMIT.enter(look=True)
-    token = _alone.set(alone or _alone.get())
-    try:
-        yield
-    finally:
-        _alone.reset(token)
-        _LIMIT.leave()
+    with _limited(look=True):
+        token = _alone.set(alone or _alone.get())
+        try:
+            yield
+        finally:
+            _alone.reset(token)
