@@ -13,9 +13,9 @@ evaluation = evaluate(model, digits.data, digits.target)
 ax = evaluation.plot_confusion_matrix()
 
 # %%
-# Without a test set, each digit is predicted by the one of five models that had not seen it (out of
-# fold). Rows are the true classes: row 8 shows what the eights were taken for, and column 8 what was
-# taken for an eight. The percentages of a row add up to 100 %. Find the largest number off the
+# Without a test set, each digit is predicted by the one of five models that had not seen it (out
+# of fold). Rows are the true classes: row 8 shows what the eights were taken for, and column 8 what
+# was taken for an eight. The percentages of a row add up to 100 %. Find the largest number off the
 # diagonal:
 
 matrix = evaluation.confusion_matrix.copy()

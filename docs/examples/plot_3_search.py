@@ -39,8 +39,8 @@ ax.set(xlabel="accuracy over 3 folds, mean ± std")
 ax.grid(axis="x", alpha=0.3)
 
 # %%
-# The best score of a search is a little too optimistic, because it was picked as the highest. For an
-# honest number, use digits that the search has not seen.
+# The best score of a search is a little too optimistic, because it was picked as the highest. For
+# an honest number, use digits that the search has not seen.
 
 best = evaluate(search.best_estimator_, X_train, y_train, test=(X_test, y_test), cv=3)
 print(f"best of the search {search.best_score_:.4f}, test set {best.accuracy:.4f}")

@@ -2,7 +2,8 @@
 Few digits, and how sure a model may be
 =======================================
 
-How much accuracy do you lose with fewer training digits, and does a model know how often it is wrong?
+How much accuracy do you lose with fewer training digits? And does a model know how often it is
+wrong?
 """
 
 import matplotlib.pyplot as plt
@@ -41,10 +42,10 @@ ax.legend(title="recipe", loc="lower right")
 # Calibration
 # -----------
 #
-# Of the digits that a well calibrated model reads with a probability of 0.7, seven in ten are right.
-# A random forest's probability is the average over its trees. Here the forest is right far more often
-# than it says: its points lie above the diagonal, and nearly everything to which it gives 0.6 or
-# more is right.
+# Of the digits that a well calibrated model reads with a probability of 0.7, seven in ten are
+# right. A random forest's probability is the average over its trees. Here the forest is right far
+# more often than it says: its points lie above the diagonal, and nearly everything to which it
+# gives 0.6 or more is right.
 
 model = make_model("forest", random_state=0)
 forest = evaluate(model, X_train, y_train, cv=3)
