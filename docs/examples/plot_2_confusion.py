@@ -25,8 +25,9 @@ true, predicted = divmod(int(matrix.argmax()), 10)
 print(f"{matrix.max()} times, a {true} was read as {predicted}")
 
 # %%
-# Here are these digits, as row numbers and as pictures. The text below each one says what it is,
-# what it was taken for, and how sure the model was. The most confidently misread come first.
+# Here are these digits, as row numbers and as pictures. The text below each picture says what the
+# digit is, what it was taken for, and how sure the model was. The most confidently misread come
+# first.
 
 print(evaluation.errors(true=true, predicted=predicted))
 ax = evaluation.plot_errors(digits.data, true=true, predicted=predicted)
