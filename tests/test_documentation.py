@@ -25,7 +25,7 @@ PAGES = {
 # Those that fit networks, or start a cluster: the others take some seconds each.
 SLOW = {
     "README.md",
-    *(f"docs/{name}.md" for name in ("index", "tutorial", "search", "estimators", "why")),
+    *(f"docs/{name}.md" for name in ("index", "tutorial", "grid-search", "estimators", "why")),
     *(f"docs/{name}.md" for name in ("other-tools", "running")),
 }
 
