@@ -7,6 +7,7 @@ import time
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
+TIMED = ("pass", "import sklearn.base", "import mnist_models", "from mnist_models import *")
 IMPORTS = 20
 BULKY = "tensorflow"
 
@@ -19,7 +20,7 @@ def main() -> None:
     print(
         f"and all it needs: {everything:.0f} MB, {everything - sizes[BULKY]:.0f} MB without {BULKY}"
     )
-    for code in ("pass", "import sklearn.base", "import mnist_models"):
+    for code in TIMED:
         print(f"python -c {code!r}: {_seconds(code):.2f} s (median of {IMPORTS})")
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
-from mnist_models import MODEL_NAMES, load_sample_digits, make_model
+from mnist_models import MODEL_NAMES, SequentialClassifier, load_sample_digits, make_model
 from mnist_models.cli import main
 
 from .commands import write_idx
@@ -60,6 +61,22 @@ def fitted(request: pytest.FixtureRequest, digits: Split) -> Any:
     """Each of the three models, fitted once for the whole session. Do not refit it."""
     X_train, _, y_train, _ = digits
     return quick_model(request.param).fit(X_train, y_train)
+
+
+@pytest.fixture(scope="session")
+def table() -> tuple[Any, Any]:
+    """60 rows of four columns, and labels of three classes."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 4))
+    return X, (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
+
+
+@pytest.fixture(scope="session")
+def network(table: tuple[Any, Any]) -> Any:
+    """Of two classes, fitted on a DataFrame. Do not refit it."""
+    X, y = table
+    params: Any = {"hidden_units": (8, 4), "epochs": 2, "dropout": 0.1, "random_state": 0}
+    return SequentialClassifier(**params).fit(pd.DataFrame(X, columns=list("abcd")), y > 0)
 
 
 @pytest.fixture(scope="session")

@@ -1,23 +1,12 @@
 """Model files: data only, whole, checked before they are believed."""
 
-import hashlib
-import io
-import json
-import os
 import pickle
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
-import safetensors.numpy
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from sklearn import ensemble, linear_model
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -32,35 +21,16 @@ from mnist_models import (
     HogFeatures,
     LogisticRegression,
     RandomForestClassifier,
-    SequentialClassifier,
     load_model,
     make_model,
     save_model,
 )
 from mnist_models.exceptions import (
     ModelFormatError,
-    ModelSecurityError,
-    ModelVersionWarning,
 )
 from mnist_models.preprocessing import Standardize
 
 from .conftest import Split, quick_model
-from .forging import read_file, write_file
-
-
-@pytest.fixture(scope="module")
-def table() -> tuple[Any, Any]:
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(60, 4))
-    return X, (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
-
-
-@pytest.fixture(scope="module")
-def network(table: tuple[Any, Any]) -> Any:
-    """Of two classes, fitted on a DataFrame."""
-    X, y = table
-    params: Any = {"hidden_units": (8, 4), "epochs": 2, "dropout": 0.1, "random_state": 0}
-    return SequentialClassifier(**params).fit(pd.DataFrame(X, columns=list("abcd")), y > 0)
 
 
 @pytest.mark.parametrize(
@@ -166,111 +136,6 @@ def test_a_model_saved_twice_is_the_same_file(
     for model, path in each_kind:
         save_model(model, tmp_path / "again")
         assert (tmp_path / "again").read_bytes() == path.read_bytes()
-
-
-def test_a_failing_save_leaves_the_old_file(table: tuple[Any, Any], tmp_path: Path) -> None:
-    X, y = table
-    path = tmp_path / "model"
-    save_model(LogisticRegression().fit(X, y), path)
-    before = path.read_bytes()
-    with pytest.raises(TypeError):
-        save_model(KNeighborsClassifier().fit(X, y), path)
-    assert path.read_bytes() == before
-    assert [each.name for each in tmp_path.iterdir()] == ["model"]
-
-
-_TWO_MODELS = """
-import os, signal, sys, time
-from pathlib import Path
-import numpy as np
-from mnist_models import RandomForestClassifier, load_model, save_model
-path, rng = Path(sys.argv[1]), np.random.default_rng(0)
-X, y = rng.random((2000, 9)), np.arange(2000) % 7
-models = [RandomForestClassifier(10, random_state=seed).fit(X, y) for seed in (0, 1)]
-contents = []
-for model in models:
-    save_model(model, path)
-    contents.append(path.read_bytes())
-assert len(set(contents)) == 2
-
-def saving(models):
-    child = os.fork()
-    while not child:
-        for model in models:
-            save_model(model, path)
-    return child
-"""
-
-_KILL = (
-    _TWO_MODELS
-    + """
-for delay in rng.uniform(0, 0.06, 50):
-    child = saving(models)
-    time.sleep(delay)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    assert path.read_bytes() in contents
-load_model(path)
-"""
-)
-
-
-def test_kill_9_at_fifty_instants_of_saving_leaves_a_good_file(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _KILL, str(tmp_path / "model")], stderr=subprocess.PIPE, text=True
-    )
-    assert done.returncode == 0, done.stderr
-
-
-_AT_ONCE = (
-    _TWO_MODELS
-    + """
-children, found = [saving([model]) for model in models], []
-try:
-    while len(found) < 500 or len(set(found)) < 2:
-        content = path.read_bytes()
-        assert content in contents
-        found.append(content)
-finally:
-    for child in children:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-"""
-)
-
-
-def test_two_processes_save_to_one_path_and_a_third_reads_whole_files(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _AT_ONCE, str(tmp_path / "model")],
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=100,
-    )
-    assert done.returncode == 0, done.stderr
-
-
-_FULL = """
-import resource, sys
-import numpy as np
-from mnist_models import LogisticRegression, load_model, save_model
-model = LogisticRegression().fit(np.eye(2, 5000), [0, 1])
-save_model(model, sys.argv[1])
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-try:
-    save_model(model, sys.argv[1])
-except OSError as error:
-    print(error)
-load_model(sys.argv[1])
-"""
-
-
-def test_a_disk_that_is_full_leaves_the_old_file(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _FULL, str(tmp_path / "model")], capture_output=True, text=True
-    )
-    said = f"[Errno 27] File too large: '{tmp_path / 'model'}'\n"
-    assert (done.stdout, done.stderr) == (said, "")
-    assert [each.name for each in tmp_path.iterdir()] == ["model"]
 
 
 # -- pipelines of image features -------------------------------------------------------------------
@@ -428,268 +293,9 @@ def test_what_could_not_be_loaded_is_not_saved(tmp_path: Path) -> None:
     assert not (tmp_path / "model").exists()
 
 
-# -- files that are none ---------------------------------------------------------------------------
-
-
-class _Canary:
-    def __reduce__(self) -> Any:
-        return os.mkdir, ("canary",)
-
-
-def _by_joblib() -> bytes:
-    file = io.BytesIO()
-    joblib.dump([_Canary(), np.zeros(9)], file, compress=3)
-    return file.getvalue()
-
-
-def _zip(**members: bytes) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return file.getvalue()
-
-
-def _npz() -> bytes:
-    file = io.BytesIO()
-    np.savez(file, coef=np.array([_Canary()], dtype=object))
-    return file.getvalue()
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"\0" * 8,
-        b"\xff" * 64,
-        b"<html>not found</html>",
-        pickle.dumps(_Canary()),
-        _by_joblib(),
-        _npz(),
-        _zip(**{"schema.json": b'{"__class__": "mkdir", "__module__": "os"}'}),
-        b"\x89HDF\r\n\x1a\n" + bytes(2040),
-        safetensors.numpy.save({"coef": np.zeros(9)}, {"format": "np"}),
-        (2).to_bytes(8, "little") + b"{}",
-        (10**12).to_bytes(8, "little") + b"{}",
-        (100_000).to_bytes(8, "little") + b'{"a":' + b"[" * 99_995,
-    ],
-    ids=[
-        "empty",
-        "zeros",
-        "ones",
-        "html",
-        "pickle",
-        "joblib",
-        "npz",
-        "skops",
-        "hdf5",
-        "safetensors",
-        "no model",
-        "huge header",
-        "deep",
-    ],
-)
-def test_other_files_are_refused_and_not_run(
-    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("model").write_bytes(content)
-    with pytest.raises(ModelFormatError, match="model is not a model"):
-        load_model("model")
-    assert [each.name for each in tmp_path.iterdir()] == ["model"]
-
-
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's
-def test_a_file_of_keras_is_refused(network: Any, tmp_path: Path) -> None:
-    network.model_.save(tmp_path / "model.keras")
-    with pytest.raises(ModelFormatError, match="expected a safetensors header"):
-        load_model(tmp_path / "model.keras")
-
-
-def test_a_missing_file_is_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        load_model(tmp_path / "model")
-
-
-def test_no_flipped_bit_goes_unnoticed(table: tuple[Any, Any], tmp_path: Path) -> None:
-    path = tmp_path / "model"
-    save_model(LogisticRegression().fit(*table), path)
-    sound = path.read_bytes()
-    for at in range(len(sound)):
-        path.write_bytes(sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :])
-        with pytest.raises(ModelFormatError, match="model is not a model"):
-            load_model(path)
-
-
-@pytest.fixture(scope="module")
-def each_kind(
-    table: tuple[Any, Any], network: Any, tmp_path_factory: pytest.TempPathFactory
-) -> list[tuple[Any, Path]]:
-    """A small model of each of the three kinds, and its file."""
-    folder = tmp_path_factory.mktemp("kinds")
-    X, y = table
-    forest = RandomForestClassifier(3, random_state=0).fit(X, y)
-    models = [make_model("logistic").fit(X, y), forest, network]
-    for number, model in enumerate(models):
-        save_model(model, folder / f"{number}.model")
-    return [(model, folder / f"{number}.model") for number, model in enumerate(models)]
-
-
-def test_no_cut_of_any_kind_goes_unnoticed(
-    each_kind: list[tuple[Any, Path]], tmp_path: Path
-) -> None:
-    """At every hundredth of the file; what lies in arrays is told to be cut."""
-    for _, path in each_kind:
-        content, cut = path.read_bytes(), tmp_path / "cut.model"
-        told = []
-        for percent in range(100):
-            cut.write_bytes(content[: len(content) * percent // 100])
-            with pytest.raises(ModelFormatError, match=r"cut\.model is not a model") as error:
-                load_model(cut)
-            told.append(str(error.value))
-        assert "the file was cut" in told[-1]
-
-
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
-@given(data=st.data())
-def test_whatever_bytes_change_it_is_refused_or_the_same_model(
-    data: st.DataObject, each_kind: list[tuple[Any, Path]]
-) -> None:
-    """The same where only white space was changed, say."""
-    model, path = data.draw(st.sampled_from(each_kind))
-    content = path.read_bytes()
-    begin = data.draw(st.integers(0, len(content)))
-    end = begin + data.draw(st.sampled_from([0, 1, 1, 1, 8, 300]))
-    put = data.draw(st.binary(max_size=9) | st.sampled_from([content[:end], content[begin:]]))
-    changed = path.with_name("changed.model")
-    changed.write_bytes(content[:begin] + put + content[end:])
-    try:
-        loaded = load_model(changed)
-    except ModelFormatError as error:
-        assert "changed.model is not a model" in str(error)  # noqa: PT017
-    else:
-        rows = np.linspace(-3, 3, 4 * 9).reshape(9, 4)
-        if hasattr(model, "feature_names_in_"):
-            rows = pd.DataFrame(rows, columns=list("abcd"))
-        np.testing.assert_array_equal(loaded.predict_proba(rows), model.predict_proba(rows))
-
-
 def test_a_pipeline_of_real_digits_comes_back(fitted: Any, digits: Split, tmp_path: Path) -> None:
     save_model(fitted, tmp_path / "model")
     loaded = load_model(tmp_path / "model")
     assert [name for name, _ in loaded.steps] == ["preprocess", "classify"]
     assert loaded[-1].get_params().keys() == fitted[-1].get_params().keys()
     assert loaded.score(digits[1], digits[3]) == fitted.score(digits[1], digits[3])
-
-
-# -- whose file it is, and which version's ---------------------------------------------------------
-
-
-def test_a_file_with_another_sum_is_refused_before_it_is_read(
-    table: tuple[Any, Any], tmp_path: Path
-) -> None:
-    path = tmp_path / "model"
-    save_model(LogisticRegression().fit(*table), path)
-    right = hashlib.sha256(path.read_bytes()).hexdigest()
-    for same in (right, right.upper()):
-        load_model(path=path, expected_sha256=same)
-    with pytest.raises(ModelSecurityError, match=f"expected the SHA-256 {'0' * 64}, found {right}"):
-        load_model(path, expected_sha256="0" * 64)
-    path.write_bytes(b"anything")
-    with pytest.raises(ModelSecurityError):
-        load_model(path, expected_sha256=right)
-    for no_sum in ("md5", "", right + "\n", right.encode()):
-        with pytest.raises(ValueError, match="64 hexadecimal digits"):
-            load_model(path, expected_sha256=no_sum)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("name", ["logistic", "network", "pipeline"])
-def test_other_versions_are_one_warning(
-    name: str, request: pytest.FixtureRequest, table: tuple[Any, Any], tmp_path: Path
-) -> None:
-    path = tmp_path / "model"
-    if name == "logistic":
-        model: Any = LogisticRegression().fit(*table)
-    else:
-        model = request.getfixturevalue("network")
-    if name == "pipeline":
-        frame = pd.DataFrame(table[0], columns=list("abcd"))
-        model = make_pipeline(Standardize().fit(frame), Standardize().fit(frame), model)
-    save_model(model, path)
-    manifest, arrays = read_file(path)
-    here = manifest["versions"]
-    same_minor = here["scikit-learn"].rpartition(".")[0] + ".99"
-    write_file(path, manifest | {"versions": here | {"scikit-learn": same_minor}}, arrays)
-    load_model(path)
-    others = here | {"scikit-learn": "1.2.3", "keras": "2.1.0", "numpy": "1.0"}
-    write_file(path, manifest | {"versions": others}, arrays)
-    with pytest.warns(ModelVersionWarning) as told:
-        load_model(path)
-    message = str(told[0].message)
-    assert f"{path} was saved with scikit-learn 1.2.3 (here {here['scikit-learn']})" in message
-    assert ("keras 2.1.0" in message) == (name != "logistic")
-    assert "numpy" not in message
-    assert len(told) == 1
-    assert told[0].filename == __file__
-
-
-def test_what_only_other_versions_know_is_not_called_forged(
-    table: tuple[Any, Any], tmp_path: Path
-) -> None:
-    path = tmp_path / "model"
-    save_model(LogisticRegression().fit(*table), path)
-    manifest, arrays = read_file(path)
-    here = manifest["versions"]["scikit-learn"]
-    manifest["versions"]["scikit-learn"] = "2.0.0"
-    manifest["settings"]["params"]["invented"] = True
-    write_file(path, manifest, arrays)
-    with pytest.raises(
-        ModelFormatError, match=r"invented.*saved with scikit-learn 2\.0\.0"
-    ) as error:
-        load_model(path)
-    assert not isinstance(error.value, ModelSecurityError)
-    manifest["versions"]["scikit-learn"] = here
-    write_file(path, manifest, arrays)
-    with pytest.raises(ModelSecurityError, match=r"checksum is right: .*invented"):
-        load_model(path)
-
-
-def test_what_a_description_lacks_is_named(table: tuple[Any, Any], tmp_path: Path) -> None:
-    path = tmp_path / "model"
-    save_model(LogisticRegression().fit(*table), path)
-    manifest, arrays = read_file(path)
-    del manifest["settings"]["classes"]
-    write_file(path, manifest, arrays)
-    with pytest.raises(ModelSecurityError, match="its checksum is right: missing 'classes'"):
-        load_model(path)
-
-
-def test_a_transformer_is_no_model(table: tuple[Any, Any], tmp_path: Path) -> None:
-    path = tmp_path / "model"
-    save_model(make_pipeline(Standardize(), LogisticRegression()).fit(*table), path)
-    manifest, arrays = read_file(path)
-    step = manifest["settings"]["steps"][0]
-    forged = manifest | {"kind": step["kind"], "settings": step["settings"]}
-    write_file(path, forged, {k[2:]: a for k, a in arrays.items() if k.startswith("0/")})
-    with pytest.raises(ModelFormatError, match="expected a classifier, found Standardize"):
-        load_model(path)
-
-
-RELEASED = Path(__file__).parent / "models"
-
-
-@pytest.mark.parametrize(
-    "path", sorted(RELEASED.glob("*/*.model")), ids=lambda p: p.parent.name + "-" + p.stem
-)
-@pytest.mark.filterwarnings("ignore::mnist_models.exceptions.ModelVersionWarning")  # which is true
-def test_files_of_every_format_stay_readable(path: Path) -> None:
-    """Made by tests/models/make.py of the version that wrote that format first."""
-    expected = json.loads(path.with_suffix(".json").read_text())
-    loaded = load_model(path)
-    answers = loaded.predict_proba(np.asarray(expected["X"], dtype=np.uint8))
-    np.testing.assert_allclose(answers, expected["probabilities"], rtol=1e-4, atol=1e-6)
-
-
-def test_there_are_files_of_this_format() -> None:
-    names = {path.stem for path in RELEASED.glob("format-1/*.model")}
-    assert {name.partition("-")[0] for name in names} == {"logistic", "forest", "network"}
