@@ -37,8 +37,8 @@ PARTS = {
     "Rendering": ("_report.fold_scores", "plain data in, pictures out", 4, 5, 0.9),
     "Results": ("comparison", "Evaluation, Significance", 4, 4, 0.9),
     "Fits": ("_running.engine", "here, in workers, on Dask", 4, 3, 0.9),
-    "Checkpoints": ("_running.checkpoint", "what is finished, kept", 4, 2, 0.9),
-    "Evaluation": ("evaluation", "folds, preflight, evaluate", 4, 1, 0.9),
+    "Checkpoints": ("_running.checkpoint", "finished fits, kept", 4, 2, 0.9),
+    "Evaluation": ("evaluation", "folds, warnings, evaluate", 4, 1, 0.9),
     "Model files": ("persistence", "save_model, load_model", 1.55, 1, 0.9),
     "Command line": ("__main__", "mnist-models COMMAND", 1, 0, 0.9),
 }

@@ -39,6 +39,11 @@ def test_the_picture_of_the_modules_is_of_these_modules() -> None:
     assert drawn == _text("images/modules.svg"), "run: python docs/draw_modules.py"
 
 
+def test_no_page_has_the_name_of_one_that_sphinx_makes() -> None:
+    """Sphinx writes its own last, without a warning: the page could not be read."""
+    assert not {path.stem for path in DOCS.glob("*.md")} & {"search", "genindex", "py-modindex"}
+
+
 def test_pictures_are_few_and_small() -> None:
     sizes = [path.stat().st_size for path in (DOCS / "images").iterdir()]
     assert len(sizes) <= 6

@@ -2,8 +2,8 @@
 Three models on the same folds
 ==============================
 
-Logistic regression, a random forest and a network, each fitted on the same five folds and then
-tested on the same digits: which of them reads best, and how sure is that?
+Logistic regression, a random forest and a network are fitted on the same five folds, then tested on
+the same digits. Which of them reads best, and how sure can you be?
 """
 
 from mnist_models import MODEL_NAMES, compare, load_sample_digits, make_model
@@ -14,15 +14,15 @@ comparison = compare(models, X_train, y_train, test=(X_test, y_test))
 print(comparison.summary())
 
 # %%
-# Every fold is a point; a light line joins the points of one fold. Lines that hardly cross show
-# that one model is ahead whatever the digits.
+# Every point is the score of one fold, and a light line joins the points of one fold. If the lines
+# hardly cross, one model is ahead whichever digits it gets.
 
 ax = comparison.plot_cv_scores()
 
 # %%
-# The table is ordered by the folds, not by the test set, which was looked at once and chose
-# nothing. The sentences below it are tests that know that folds overlap, and that three pairs are
-# three chances to be wrong.
+# The table is sorted by the folds. The test set was looked at once and decided nothing. The
+# sentences below the table report statistical tests. They allow for folds that share training rows,
+# and for three pairs being three chances to be wrong. You can also get their numbers:
 
 for pair in comparison.significance():
     difference, p = pair.folds.difference, pair.folds.holm_p_value

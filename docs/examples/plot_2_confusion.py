@@ -2,7 +2,7 @@
 The digits behind a cell
 ========================
 
-A confusion matrix counts. To understand a count, look at the digits in it.
+A confusion matrix counts errors. To understand a count, look at the digits behind it.
 """
 
 from mnist_models import evaluate, load_sample_digits, make_model
@@ -13,9 +13,10 @@ evaluation = evaluate(model, digits.data, digits.target)
 ax = evaluation.plot_confusion_matrix()
 
 # %%
-# Without a test set every digit is predicted by the one of five models that had not seen it: out
-# of fold. True classes stand in rows, so a row says what became of the eights, a column what was
-# taken for one. Rows sum to 100 %. The largest number off the diagonal:
+# Without a test set, each digit is predicted by the one of five models that had not seen it (out
+# of fold). Rows are the true classes: row 8 shows what the eights were taken for, and column 8 what
+# was taken for an eight. The percentages of a row add up to 100 %. Find the largest number off the
+# diagonal:
 
 matrix = evaluation.confusion_matrix.copy()
 for right in range(10):
@@ -24,13 +25,14 @@ true, predicted = divmod(int(matrix.argmax()), 10)
 print(f"{matrix.max()} times, a {true} was read as {predicted}")
 
 # %%
-# These are they, as row numbers and as pictures: below each what it is, what it was taken for,
-# and how sure the model was. The most confidently wrong come first.
+# Here are these digits, as row numbers and as pictures. The text below each picture says what the
+# digit is, what it was taken for, and how sure the model was. The most confidently misread come
+# first.
 
 print(evaluation.errors(true=true, predicted=predicted))
 ax = evaluation.plot_errors(digits.data, true=true, predicted=predicted)
 
 # %%
-# The errors of all classes, at a glance:
+# Leave the classes out to see the errors of all of them:
 
 ax = evaluation.plot_errors(digits.data)

@@ -2,8 +2,8 @@
 One grid search over all three models
 =====================================
 
-The three are interchangeable steps of one Pipeline, so one ``GridSearchCV`` chooses among models
-and settings at once.
+The three models are interchangeable steps of one Pipeline. So a single ``GridSearchCV`` can choose
+between models and settings at once.
 """
 
 import matplotlib.pyplot as plt
@@ -17,11 +17,11 @@ search = GridSearchCV(make_model("logistic"), search_space(random_state=0), cv=3
 search.fit(X_train, y_train)
 
 # %%
-# A row of ``cv_results_`` is a candidate: the step itself and what was set in it.
+# Each row of ``cv_results_`` is one candidate: the classifier, and the settings tried for it.
 
 
 def name_of(params):
-    """Its class, and the settings tried."""
+    """The classifier's class, and the settings tried."""
     tried = {key.split("__")[1]: value for key, value in params.items() if "__" in key}
     return f"{type(params['classify']).__name__}, {tried}"
 
@@ -39,8 +39,8 @@ ax.set(xlabel="accuracy over 3 folds, mean ± std")
 ax.grid(axis="x", alpha=0.3)
 
 # %%
-# The best score of a search is a little too good: it was chosen for being the best. Digits that
-# the search has not seen tell the truth.
+# The best score of a search is a little too optimistic, because it was picked as the highest. For
+# an honest number, use digits that the search has not seen.
 
 best = evaluate(search.best_estimator_, X_train, y_train, test=(X_test, y_test), cv=3)
 print(f"best of the search {search.best_score_:.4f}, test set {best.accuracy:.4f}")

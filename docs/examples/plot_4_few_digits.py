@@ -2,7 +2,8 @@
 Few digits, and how sure a model may be
 =======================================
 
-How much is lost with fewer digits to learn from, and whether a model knows how often it is wrong.
+How much accuracy do you lose with fewer training digits? And does a model know how often it is
+wrong?
 """
 
 import matplotlib.pyplot as plt
@@ -17,9 +18,8 @@ X_train, X_test, y_train, y_test = digits.split("report")
 # Pixels, or the directions of strokes
 # ------------------------------------
 #
-# The recipe ``"accurate"`` describes a digit by the directions of its strokes. That is worth most
-# where there is little to learn from. The bars are 95 % intervals of the accuracy on the test
-# set.
+# The recipe ``"accurate"`` describes a digit by the directions of its strokes. This helps most when
+# there are few digits to learn from. The bars are 95 % intervals for the accuracy on the test set.
 
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 sizes = [100, 300, len(X_train)]
@@ -42,10 +42,10 @@ ax.legend(title="recipe", loc="lower right")
 # Calibration
 # -----------
 #
-# Of the digits that a model reads with a probability of 0.7, seven in ten should be right. The
-# probability that a random forest gives is the share of its trees that agree. Here it is right
-# far more often than that: its points lie above the diagonal, and nearly all that it gives 0.6 or
-# more is right.
+# Of the digits that a well calibrated model reads with a probability of 0.7, seven in ten are
+# right. A random forest's probability is the average over its trees. Here the forest is right far
+# more often than it says: its points lie above the diagonal, and nearly everything to which it
+# gives 0.6 or more is right.
 
 model = make_model("forest", random_state=0)
 forest = evaluate(model, X_train, y_train, cv=3)

@@ -1,9 +1,9 @@
 """
-A network of one's own
-======================
+Your own network
+================
 
-``build_fn`` takes any Keras model. Everything around it stays: labels of any kind, stratified
-hold-out, early stopping, seeds, ``clone``, ``GridSearchCV``.
+Pass a function that builds a Keras model as ``build_fn``, and keep everything around it: labels of
+any kind, a stratified hold-out, early stopping, seeds, ``clone`` and ``GridSearchCV``.
 """
 
 from sklearn.pipeline import make_pipeline
@@ -41,6 +41,7 @@ comparison = compare(models, X_train, y_train, test=(X_test, y_test), cv=3)
 print(comparison.summary())
 
 # %%
-# The history of the fit on all training rows. The dot is the epoch whose weights were kept.
+# The learning curve shows the fit on all training rows. The dot marks the epoch whose weights were
+# kept.
 
 ax = comparison["own"].plot_learning_curve("cross_entropy")

@@ -2,7 +2,7 @@
 Save and load
 =============
 
-A model file holds numbers and words; nothing in it is ever executed.
+A model file holds only numbers and words. Loading it never runs any code.
 """
 
 import hashlib
@@ -22,14 +22,15 @@ save_model(model, path)
 print(f"{path.stat().st_size / 1e6:.1f} MB")
 
 # %%
-# Whoever gets the file should get its SHA-256 by another way: it tells whose model it is.
+# If you give the file to somebody, send its SHA-256 by another channel. With it, they can be sure
+# that the file is yours.
 
 sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
 loaded = load_model(path, expected_sha256=sha256)
 print((loaded.predict_proba(X_test) == model.predict_proba(X_test)).all())
 
 # %%
-# What the loaded model makes of some digits:
+# Here is how the loaded model reads some digits:
 
 fig, axes = plt.subplots(2, 8, figsize=(8, 2.4), layout="constrained")
 for ax, pixels, label in zip(axes.flat, X_test, loaded.predict(X_test[:16]), strict=False):
