@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0.dev0"
 
-# The same for Python, which imports a module when a name of it is first asked for: the libraries
-# below take a second to load, and the command line obeys Ctrl-C from its first moment.
-_HOMES = {
+# The module of each public name, imported when the name is first used: NumPy and scikit-learn take
+# a second to load, during which the command line must already obey Ctrl-C.
+_MODULES = {
     "MODEL_NAMES": "models",
     "Comparison": "comparison",
     "ConfidenceInterval": "_results.intervals",
@@ -61,14 +61,14 @@ _HOMES = {
     "search_space": "models",
 }
 
-__all__ = sorted(_HOMES)
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    """A public name, or a public module."""
-    if name in _HOMES:
-        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-        globals()[name] = value  # and is not asked for here again
+    """Import a public name, or a public module, on first use."""
+    if name in _MODULES:
+        value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        globals()[name] = value  # found there from now on
         return value
     if not name.startswith("_") and find_spec(f"{__name__}.{name}"):
         return import_module(f"{__name__}.{name}")

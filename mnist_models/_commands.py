@@ -1,4 +1,4 @@
-"""What each command does. Every function takes the parsed options and returns the exit code."""
+"""The commands. Each takes the parsed options and returns the exit code."""
 
 import importlib.metadata
 import json
@@ -43,7 +43,7 @@ def run_evaluate(options: Namespace) -> int:
 
 
 def run_reproduce(options: Namespace) -> int:
-    """Hold the three models against the report; 1 where they miss a claim of it."""
+    """Compare the three models with the claims of the report; 1 if one is missed."""
     data = fetch_mnist().split("report")
     _make_folder("--plots", options.plots)
     _load_tensorflow()
@@ -54,11 +54,11 @@ def run_reproduce(options: Namespace) -> int:
 
 
 def run_fetch(options: Namespace) -> int:
-    """Bring MNIST into the cache."""
-    mnist = fetch_mnist(data_home=options.data_home)
+    """Fetch MNIST into the cache."""
+    dataset = fetch_mnist(data_home=options.data_home)
     cache = mnist_cache.user_cache()
-    kept = "kept" if isinstance(mnist.data, np.memmap) else "not kept, for it cannot be written,"
-    print(f"{mnist!r}, {kept} in {cache}")
+    kept = "kept" if isinstance(dataset.data, np.memmap) else "not kept, for it cannot be written,"
+    print(f"{dataset!r}, {kept} in {cache}")
     return 0
 
 
@@ -75,7 +75,7 @@ def run_train(options: Namespace) -> int:
 
 
 def run_predict(options: Namespace) -> int:
-    """Print the label of every image, one a line, or JSON with the probabilities."""
+    """Print the predicted label of every image, one a line, or JSON with the probabilities."""
     model = load_model(options.model)
     answers = []
     for path in options.images:
@@ -98,7 +98,7 @@ def run_predict(options: Namespace) -> int:
 
 def run_inspect(options: Namespace) -> int:
     """Print what a model file holds."""
-    print("\n".join(inspect_model(options.model)))  # all of it or nothing
+    print("\n".join(inspect_model(options.model)))  # joined: nothing is printed if it raises
     return 0
 
 
@@ -114,8 +114,13 @@ def run_version(options: Namespace) -> int:
 def load_data(name: str) -> ImageDataset:
     """The data set that ``--data`` names: ``sample``, ``mnist``, or a folder of IDX files.
 
-    A folder holds the files under MNIST's own names, as Fashion-MNIST and KMNIST have them too,
-    gzip-compressed or plain; the two ``t10k`` files may be missing.
+    A folder has files with MNIST's names, which Fashion-MNIST and KMNIST use too, gzip-compressed
+    or plain; the two ``t10k`` files may be missing.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these, or if training and test images differ in shape.
     """
     if name == "sample":
         return load_sample_digits()
@@ -146,12 +151,12 @@ def load_data(name: str) -> ImageDataset:
 
 
 def _evaluate(options: Namespace, names: list[str], shown: Callable[[Comparison], Any]) -> int:
-    """Evaluate models on the data that was named; give what was asked for, and print the rest."""
+    """Evaluate models on the data of ``--data``; write plots and page, and print the result."""
     dataset = load_data(options.data)
     _check_file("--html", options.html)
     _make_folder("--plots", options.plots)
     _make_folder("--checkpoint", options.checkpoint)
-    # a folder's own test set is its test set; MNIST's and the sample's is the report's
+    # a folder's own test set is used; MNIST and the sample are split as the report does
     own = options.data not in ("sample", "mnist") and dataset.n_official_train is not None
     split = dataset.split("official" if own else "report")
     lost = None
@@ -163,7 +168,7 @@ def _evaluate(options: Namespace, names: list[str], shown: Callable[[Comparison]
         comparison, lost = Comparison(error.finished), error
     images = split[1].reshape(-1, *dataset.image_shape)
     result = shown(comparison)
-    try:  # first what takes room on a disk, for print ends the command if nobody reads any more
+    try:  # files first: print ends the command if the reader of the output is gone
         _write_plots(comparison, images, options.plots)
         if options.html is not None:
             result.to_html(options.html, images)
@@ -182,7 +187,7 @@ def _compare(options: Namespace, names: list[str], split: Any) -> Comparison:
         name: make_model(name, recipe=options.recipe, random_state=options.seed) for name in names
     }
     if "forest" in models:
-        models["forest"].set_params(classify__n_jobs=-1)  # the others use every core unasked
+        models["forest"].set_params(classify__n_jobs=-1)  # the others do so by default
     return compare(
         models,
         X_train,
@@ -197,13 +202,13 @@ def _compare(options: Namespace, names: list[str], split: Any) -> Comparison:
 
 
 def _check_scale(path: Path, pixels: NDArray[Any], model: Any) -> None:
-    """Refuse images from 0 to 1 where the model was fitted on 0 to 255: it would be wrong."""
+    """Refuse pixels from 0 to 1 if the model was fitted on 0 to 255: its answers would be wrong."""
     first, last = (model[0], model[-1]) if isinstance(model, Pipeline) else (model, model)
     mean = 0.0
     if isinstance(first, Standardize):
         mean = first.mean_.max()
     elif isinstance(last, SequentialClassifier) and isinstance(last._network, Conv):
-        mean = last.model_.get_weights()[0].item()  # of its first layer, which normalizes
+        mean = last.model_.get_weights()[0].item()  # of its first layer, the normalization
     if 0 < pixels.max() <= 1 < mean:
         raise ValueError(
             f"{path} must hold pixels from 0 (paper) to 255 (ink), as the model was fitted on. "
@@ -212,7 +217,7 @@ def _check_scale(path: Path, pixels: NDArray[Any], model: Any) -> None:
 
 
 def _make_folder(option: str, folder: Path | None) -> None:
-    """Before the work, so that a folder that cannot be does not cost it."""
+    """Make a folder for results before the work, or raise ValueError."""
     if folder is None:
         return
     try:
@@ -223,18 +228,19 @@ def _make_folder(option: str, folder: Path | None) -> None:
 
 
 def _check_file(option: str, path: Path | None) -> None:
-    """Before the work too."""
+    """Raise ValueError, before the work, if a file cannot be written there."""
     if path is None:
         return
     if (path.exists() and not path.is_file()) or not path.parent.is_dir():
         raise ValueError(
-            f"{option} must be an ordinary file, or a new one, in a folder that exists. Got {path}."
+            f"{option} must be an ordinary file, or a new one, in a folder that exists. "
+            f"Got {path} instead."
         )
     _check_writable(option, path.parent)
 
 
 def _check_writable(option: str, folder: Path) -> None:
-    """By trying: of a disk that is mounted read-only the permissions tell nothing."""
+    """Try to write: on a disk that is mounted read-only, permissions tell nothing."""
     try:
         with tempfile.NamedTemporaryFile(dir=folder):
             pass
@@ -245,7 +251,7 @@ def _check_writable(option: str, folder: Path) -> None:
 
 
 def _write_plots(comparison: Comparison, images: NDArray[Any], folder: Path | None) -> None:
-    """A PNG of every picture there is; ``images`` are those of the test set."""
+    """Write a PNG of every plot there is; ``images`` are those of the test set."""
     if folder is None:
         return
     for name, evaluation in comparison.items():
@@ -266,7 +272,7 @@ def _write_png(axes: Any, path: Path) -> None:
 
 
 def _load_tensorflow() -> None:
-    """Load it before anything is timed, and say so where somebody waits."""
+    """Load it before anything is timed, and say so on a terminal."""
     if sys.stderr.isatty():
         print("Loading TensorFlow ...", file=sys.stderr)
     load_keras()

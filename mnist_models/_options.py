@@ -1,4 +1,4 @@
-"""The words of the command line: which commands there are, and what they take."""
+"""The parser of the command line: its commands and their options."""
 
 import argparse
 import contextlib
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from mnist_models import _commands
-from mnist_models._last_words import say
+from mnist_models._messages import print_message
 from mnist_models.models import MODEL_NAMES
 from mnist_models.preprocessing import RECIPES
 
@@ -17,25 +17,24 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        say(f"{message} (try {self.prog} --help)")
+        print_message(f"{message} (try {self.prog} --help)")
         self.exit(2)  # as argparse itself would
 
 
 def read_options(arguments: Sequence[str] | None, options: argparse.Namespace) -> None:
-    """Read the words of a command.
+    """Parse the command line.
 
     Parameters
     ----------
     arguments : sequence of str or None
-        What stands behind ``mnist-models``; None: what the shell gave.
+        The words after ``mnist-models``; None takes them from ``sys.argv``.
     options : argparse.Namespace
-        To be filled: ``run`` is the command, a function that takes these options.
+        Filled with the options; ``run`` is the function of the command, which takes them.
 
     Raises
     ------
     SystemExit
-        After a line on standard error that says what is wrong with them, or what was asked for by
-        ``--help``.
+        After ``--help``, or after a line on standard error that says what is wrong.
     """
     _parser().parse_args(arguments, options)
 
@@ -59,14 +58,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluation_options(command)
     command.set_defaults(run=_commands.run_evaluate)
 
-    command = commands.add_parser("reproduce", help="hold the models against the report's figures")
-    command.add_argument("--seed", type=_count, default=0, help="seed (default: 0)")
+    command = commands.add_parser("reproduce", help="check the models against the report's figures")
+    command.add_argument("--seed", type=_seed, default=0, help="seed (default: 0)")
     _add_output_options(command)
     command.set_defaults(run=_commands.run_reproduce)
 
     command = commands.add_parser("fetch", help="bring MNIST into the cache")
     command.add_argument(
-        "--data-home", type=Path, help="where to look first, and to put what is downloaded"
+        "--data-home", type=Path, help="where to look first, and where to put downloads"
     )
     command.set_defaults(run=_commands.run_fetch)
 
@@ -84,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print JSON, with probabilities")
     command.set_defaults(run=_commands.run_predict)
 
-    command = commands.add_parser("inspect", help="tell what a model file holds; build nothing")
+    command = commands.add_parser("inspect", help="describe a model file; the model is not built")
     command.add_argument("model", type=Path, help="a file that train or save_model wrote")
     command.set_defaults(run=_commands.run_inspect)
 
@@ -102,13 +101,13 @@ def _add_evaluation_options(command: argparse.ArgumentParser) -> None:
         "--timeout",
         type=_seconds,
         metavar="SECONDS",
-        help="give a fit up that takes longer, and go on with the others (default: none)",
+        help="give up fits that take longer, and go on with the others (default: none)",
     )
     command.add_argument(
         "--checkpoint",
         type=Path,
         metavar="FOLDER",
-        help="keep what is finished there; the same command, run again, goes on from it",
+        help="keep finished fits there; the same command, run again, goes on from them",
     )
     _add_data_options(command)
     _add_output_options(command)
@@ -116,7 +115,7 @@ def _add_evaluation_options(command: argparse.ArgumentParser) -> None:
         "--html",
         type=Path,
         metavar="FILE",
-        help="write one page there, with the digits of each cell",
+        help="write one page there, with the digits of each cell of the matrix",
     )
 
 
@@ -134,7 +133,7 @@ def _add_data_options(command: argparse.ArgumentParser) -> None:
         default="report",
         help="standardized pixels, or what reads digits best (default: report)",
     )
-    command.add_argument("--seed", type=_count, default=0, help="seed (default: 0)")
+    command.add_argument("--seed", type=_seed, default=0, help="seed (default: 0)")
 
 
 def _add_output_options(command: argparse.ArgumentParser) -> None:
@@ -143,39 +142,31 @@ def _add_output_options(command: argparse.ArgumentParser) -> None:
         "--plots",
         type=Path,
         metavar="FOLDER",
-        help="write pictures there: matrices, errors, curves",
+        help="write plots there: matrices, errors, curves",
     )
 
 
-def _count(word: str) -> int:
-    """A whole number from 0 to the largest seed NumPy takes."""
-    if not (word.isascii() and word.isdigit() and len(word) <= 10 and int(word) < 2**32):
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number from 0 to 2**32 - 1, got {word!r}"
-        )
+def _whole_number(word: str, least: int, expected: str) -> int:
+    """A whole number below 2**32, which is also NumPy's limit for seeds."""
+    is_number = word.isascii() and word.isdigit() and len(word) <= 10
+    if not (is_number and least <= int(word) < 2**32):
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {word!r}")
     return int(word)
 
 
+def _seed(word: str) -> int:
+    return _whole_number(word, 0, "a whole number from 0 to 2**32 - 1")
+
+
 def _folds(word: str) -> int:
-    """A whole number from 2 up."""
-    folds = _count(word)
-    if folds < 2:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 2 up, got {word!r}")
-    return folds
+    return _whole_number(word, 2, "a whole number from 2 up")
 
 
 def _jobs(word: str) -> int:
-    """-1, or a number of processes."""
-    if word == "-1":
-        return -1
-    jobs = _count(word)
-    if jobs == 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, or -1, got {word!r}")
-    return jobs
+    return -1 if word == "-1" else _whole_number(word, 1, "a whole number from 1 up, or -1")
 
 
 def _seconds(word: str) -> float:
-    """A number above 0."""
     with contextlib.suppress(ValueError):
         if 0 < float(word) < math.inf:
             return float(word)

@@ -1,11 +1,14 @@
-"""Plain data for JSON, which knows finite numbers only: null stands for others, read as NaN."""
+"""Plain data for JSON, which has only finite numbers: null stands for others, read as NaN."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
+
+FORMAT = 2  # of to_dict and to_json; others are refused
 
 
 def plain_for_json(value: Any) -> Any:
-    """The same with named tuples as dicts, and None in place of what is not finite.
+    """Named tuples become dicts, tuples lists, and floats that are not finite None.
 
     Examples
     --------
@@ -22,7 +25,7 @@ def plain_for_json(value: Any) -> Any:
 
 
 def number(value: float | None) -> float:
-    """What stood there, as far as that is known.
+    """The inverse for one number: None becomes NaN.
 
     Examples
     --------
@@ -30,3 +33,13 @@ def number(value: float | None) -> float:
     (0.5, nan)
     """
     return math.nan if value is None else value
+
+
+def check_format(data: Any, kind: str, key: str) -> None:
+    """Raise ValueError unless these are data of a ``to_dict``, of this kind and format."""
+    is_mapping = isinstance(data, Mapping)
+    if not (is_mapping and data.get("format") == FORMAT and key in data):
+        got = f"format {data.get('format')!r} with keys {[*data]}" if is_mapping else repr(data)
+        raise ValueError(
+            f"data must be {kind} of format {FORMAT}, as to_dict writes it. Got {got} instead."
+        )

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from mnist_models._last_words import drop, in_words, say
+from mnist_models._messages import discard_output, error_message, print_message
 from mnist_models.exceptions import WorkerLostError
 
 _BAD_INPUT, _LOST, _INTERRUPTED, _CLOSED_PIPE = 2, 3, 130, 141
@@ -24,73 +24,73 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, default=None
-        What stands behind ``mnist-models``; None: what the shell gave.
+        The words after ``mnist-models``; None takes them from ``sys.argv``.
 
     Returns
     -------
     int
-        The exit code: 0, 1 where ``reproduce`` misses a claim, 2 for bad input (one line on
-        standard error says what), 3 where fits were lost with their workers (the models that lost
-        none are printed first), 130 after Ctrl-C, 141 where nobody reads the output.
+        The exit code: 0 for success, 1 if ``reproduce`` misses a claim, 2 for bad input (one line
+        on standard error says what), 3 if fits were lost with their workers (after the results of
+        the models that lost none), 130 after Ctrl-C, 141 if the reader of the output is gone.
     """
     _replace_closed_streams()
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal without ± shows ? and no error
+    if isinstance(sys.stdout, io.TextIOWrapper):  # ? for a ± that cannot be encoded
         sys.stdout.reconfigure(errors="replace")
     options = argparse.Namespace()
     try:
         try:
             with _interrupts_handled(lambda *_: _stop_at_once(_interrupted(options))):
-                from mnist_models._options import read_options  # a second of libraries
+                from mnist_models._options import read_options  # loads libraries for a second
             read_options(arguments, options)
             with _interrupts_obeyed(_interrupted(options)), _warnings_in_a_line():
                 return int(options.run(options))
-        finally:  # of --help too
+        finally:  # after --help too
             _flush()
     except BrokenPipeError:
         return _CLOSED_PIPE
     except (ValueError, TypeError, OSError, MemoryError, RuntimeError, ImportError) as error:
-        say(in_words(error))
+        print_message(error_message(error))
         return _LOST if isinstance(error, WorkerLostError) else _BAD_INPUT
     except KeyboardInterrupt:
-        say(_interrupted(options))
+        print_message(_interrupted(options))
         return _INTERRUPTED
 
 
 def _replace_closed_streams() -> None:
-    """Where the shell closed one (``>&-``), print() would fail, or use the other."""
+    """Open a null device for a stream that the shell closed (``>&-``), or print() would fail."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            sink = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open to the end
+            sink = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - stays open
             setattr(sys, name, sink)
 
 
 def _flush() -> None:
-    """Find out here, not at exit, that the reader has gone or the disk is full."""
+    """Flush now, to find out before exit that the reader is gone or the disk is full."""
     try:
         sys.stdout.flush()
     except OSError:
-        drop(sys.stdout)
+        discard_output(sys.stdout)
         raise
 
 
 def _interrupted(options: argparse.Namespace) -> str:
     folder = getattr(options, "checkpoint", None)
-    how = "" if folder is None else f"; the same command goes on from {folder}"
-    return f"interrupted{how}"
+    resume = "" if folder is None else f"; the same command goes on from {folder}"
+    return f"interrupted{resume}"
 
 
 @contextlib.contextmanager
 def _warnings_in_a_line() -> Iterator[None]:
-    """Show warnings as the command's own, without the line of code that they came from."""
+    """Print each warning as one line, without the code that it came from."""
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
+        warnings.showwarning = lambda message, *_, **__: print_message(f"warning: {message}")
         yield
 
 
 @contextlib.contextmanager
 def _interrupts_handled(handler: Callable[..., object]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
-        yield  # where signals do not come
+        yield  # signals reach the main thread only
         return
     before = signal.signal(signal.SIGINT, handler)
     try:
@@ -100,29 +100,29 @@ def _interrupts_handled(handler: Callable[..., object]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _interrupts_obeyed(last_words: str) -> Iterator[None]:
-    """Let Ctrl-C end the command within seconds.
+def _interrupts_obeyed(message: str) -> Iterator[None]:
+    """Make Ctrl-C end the command within seconds.
 
-    The exception it raises is lost where it meets a destructor or native code that cannot pass it
-    on, about one time in fifty in the middle of a fit. So a second thread sees to the end. Files
-    arrive whole or not at all, and nothing else is open.
+    A KeyboardInterrupt raised inside a destructor, or inside native code that cannot pass it on,
+    is lost: in the middle of a fit about one time in fifty. So a timer ends the process if the
+    exception does not. That loses nothing: files are replaced whole or not at all.
     """
-    end = threading.Timer(_SECONDS_TO_STOP, _stop_at_once, [last_words])
-    end.daemon = True
+    timer = threading.Timer(_SECONDS_TO_STOP, _stop_at_once, [message])
+    timer.daemon = True
 
-    def obey(*_: object) -> None:
-        if end.ident is None:  # not yet started
-            end.start()
+    def interrupt(*_: object) -> None:
+        if timer.ident is None:  # not yet started
+            timer.start()
         raise KeyboardInterrupt
 
     try:
-        with _interrupts_handled(obey):
+        with _interrupts_handled(interrupt):
             yield
     finally:
-        end.cancel()
+        timer.cancel()
 
 
-def _stop_at_once(last_words: str) -> None:
-    # past Python's own file, which whatever is stuck may hold
-    os.write(2, f"mnist-models: {last_words}\n".encode(errors="backslashreplace"))
+def _stop_at_once(message: str) -> None:
+    # not by print: the code that is stuck may hold the lock of sys.stderr
+    os.write(2, f"mnist-models: {message}\n".encode(errors="backslashreplace"))
     os._exit(_INTERRUPTED)

@@ -1,4 +1,4 @@
-"""Several models on the same folds: who is best, and how surely."""
+"""Several models evaluated on the same folds: which is best, and is that more than chance?"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from mnist_models._names import check_name
+from mnist_models._plain import FORMAT, check_format
 from mnist_models._report import text
 from mnist_models._report.verdicts import headed, listed
 from mnist_models._results.exports import make_frame
 from mnist_models._results.findings import fold_sizes
-from mnist_models.results import FORMAT, Evaluation
+from mnist_models.results import Evaluation
 from mnist_models.significance import Significance, compare_pairs
 
 if TYPE_CHECKING:
@@ -30,7 +31,12 @@ class Comparison(Mapping[str, Evaluation]):
     Attributes
     ----------
     evaluations : dict of str to Evaluation
-        In the order the models were given.
+        At least one, in the order in which the models were given.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or if they differ in score, labels, folds or test set.
 
     Examples
     --------
@@ -47,8 +53,10 @@ class Comparison(Mapping[str, Evaluation]):
     evaluations: dict[str, Evaluation]
 
     def __post_init__(self) -> None:
+        if not self.evaluations:
+            raise ValueError("evaluations must hold at least one Evaluation. Got none.")
+        first = next(iter(self))
         for name in self:
-            first = next(iter(self))
             if differing := _what_differs(self[first], self[name]):
                 raise ValueError(
                     "evaluations must be of one score, the same rows, folds and test set, as "
@@ -65,12 +73,12 @@ class Comparison(Mapping[str, Evaluation]):
         return len(self.evaluations)
 
     def ranking(self) -> list[str]:
-        """The names, best mean score over the folds first; the test set has no say in it.
+        """The models' names by their mean score over the folds, the best first.
 
         Returns
         -------
         list of str
-            At the end, those that have no score in some fold.
+            Models without a score in some fold come last. The test set does not matter.
         """
         means = {name: float(each.cv_scores.mean()) for name, each in self.items()}
         return sorted(self, key=lambda name: (np.isnan(means[name]), -means[name]))
@@ -82,7 +90,7 @@ class Comparison(Mapping[str, Evaluation]):
         Raises
         ------
         ValueError
-            If every model lacks the score of some fold.
+            If every model is without a score in some fold.
         """
         first = self.ranking()[0]
         if np.isnan(self[first].cv_scores).any():
@@ -99,26 +107,26 @@ class Comparison(Mapping[str, Evaluation]):
         Parameters
         ----------
         level : float, default=0.95
-            Of the confidence intervals, above 0 and below 1. A p-value below 1 - level,
-            corrected for the number of pairs, is a difference shown.
+            Of the confidence intervals, above 0 and below 1. A difference is significant if its
+            p-value, corrected for the number of pairs, is below 1 - level.
 
         Returns
         -------
         Significance
-            The pairs; ``verdicts`` says it in words. Which tests, and by whom, is told there.
+            The pairs and the tests' results; ``verdicts`` has them in words.
 
         Raises
         ------
         ValueError
-            If the level is not a share.
+            If the level is not above 0 and below 1.
         """
         return compare_pairs({name: self[name] for name in self.ranking()}, level)
 
     def plot_cv_scores(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw every fold's score of every model, the best on top, the means marked.
+        """Draw every fold's score of every model, the best model on top, the means marked.
 
-        A light line goes through the points of the same fold: lines that hardly cross show that one
-        model is ahead in every fold.
+        A light line joins the scores of one fold: if all lines between two models slope the same
+        way, one of them is ahead in every fold.
 
         Parameters
         ----------
@@ -143,7 +151,7 @@ class Comparison(Mapping[str, Evaluation]):
         Parameters
         ----------
         first, second : str
-            Two of the names.
+            The models' names.
         axes : sequence of two matplotlib.axes.Axes, default=None
             Where to draw. None: on a new figure, which is ``figure`` of either.
 
@@ -155,7 +163,7 @@ class Comparison(Mapping[str, Evaluation]):
         Raises
         ------
         ValueError
-            If there is no model of that name, or axes are not two.
+            If there is no such model, or ``axes`` are not two.
         """
         from mnist_models._report.matrices import plot_confusion_matrices
 
@@ -171,8 +179,8 @@ class Comparison(Mapping[str, Evaluation]):
         Returns
         -------
         dict
-            ``evaluations`` holds each Evaluation's own. ``significance`` is there for readers;
-            ``from_dict`` derives it afresh.
+            ``evaluations`` has each :meth:`Evaluation.to_dict`. ``significance`` is there for other
+            readers; ``from_dict`` computes it again.
         """
         return {
             "format": FORMAT,
@@ -182,48 +190,49 @@ class Comparison(Mapping[str, Evaluation]):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The comparison that :meth:`to_dict` described.
+        """The comparison of which :meth:`to_dict` made plain data.
 
         Parameters
         ----------
         data : mapping
-            What ``to_dict`` returned, or what JSON made of it.
+            What ``to_dict`` returned, or the same read from JSON.
 
         Returns
         -------
         Comparison
-            Equal in every figure; probabilities to six places.
+            Equal in every figure; its probabilities have six decimals.
 
         Raises
         ------
         ValueError
-            If it is of another format.
+            If it is of another format, or inconsistent.
         """
-        if data.get("format") != FORMAT or "evaluations" not in data:
+        check_format(data, "a Comparison", "evaluations")
+        evaluations = data["evaluations"]
+        if not isinstance(evaluations, Mapping):
             raise ValueError(
-                f"data must be a Comparison of format {FORMAT}, as to_dict writes it. "
-                f"Got format {data.get('format')!r} with keys {sorted(data)} instead."
+                "evaluations must map names to what Evaluation.to_dict writes. "
+                f"Got {evaluations!r} instead."
             )
-        evaluations = data["evaluations"].items()
-        return cls({name: Evaluation.from_dict(each) for name, each in evaluations})
+        return cls({name: Evaluation.from_dict(each) for name, each in evaluations.items()})
 
     def to_json(self) -> str:
-        """:meth:`to_dict` as JSON text.
+        """What :meth:`to_dict` returns, as JSON.
 
         Returns
         -------
         str
-            What :meth:`from_dict` takes, once ``json.loads`` has read it.
+            ``json.loads`` reads it back for :meth:`from_dict`.
         """
         return json.dumps(self.to_dict(), allow_nan=False)
 
     def to_frame(self) -> "pd.DataFrame":
-        """The rows of every model's :meth:`Evaluation.to_frame`, in the order they were given.
+        """The rows of every model's :meth:`Evaluation.to_frame`, in the order of the models.
 
         Returns
         -------
         pandas.DataFrame
-            A row for every fit of every model.
+            A row for every fit of every model, with the columns of :meth:`Evaluation.to_frame`.
 
         Raises
         ------
@@ -233,7 +242,7 @@ class Comparison(Mapping[str, Evaluation]):
         return make_frame(self)
 
     def to_markdown(self) -> str:
-        """The table of all models, verdicts, and the first model's report, as Markdown.
+        """The table of all models, the verdicts, and the best model's report, as Markdown.
 
         Returns
         -------
@@ -248,21 +257,21 @@ class Comparison(Mapping[str, Evaluation]):
     def to_html(self, path: str | PathLike[str], images: Any = None) -> None:
         """Write a page that ranks the models, and shows the digits that each of them misread.
 
-        As :meth:`Evaluation.to_html`, with a choice of model.
+        It is that of :meth:`Evaluation.to_html`, with a choice of model.
 
         Parameters
         ----------
         path : str or path-like
             The file to write. Its folder must exist.
         images : array-like or DataFrame, default=None
-            The rows reported on: X_test where there was a test set, X otherwise.
+            The reported rows, as for :meth:`Evaluation.to_html`.
 
         Raises
         ------
         ValueError
-            If ``images`` are not pixels, or not of as many rows.
+            If ``images`` are not such pixels, or not one image for each reported row.
         """
-        from mnist_models._results.page_data import write_page  # which reads templates
+        from mnist_models._results.page_data import write_page  # needs jinja2
 
         ranked = {name: self[name] for name in self.ranking()}
         write_page(path, ranked, images, headed(self.significance().verdicts))
@@ -271,12 +280,12 @@ class Comparison(Mapping[str, Evaluation]):
         return f"{self.summary()}\n\n{self[self.ranking()[0]]}"
 
     def summary(self) -> str:
-        """The table of all models, and by how much the best one is ahead of each.
+        """The table of all models, and the verdicts on the best one and each of the others.
 
         Returns
         -------
         str
-            What ``str()`` shows before the report of the first.
+            What ``str()`` shows before the best model's report.
         """
         return "\n\n".join([text.text_table(*self._table()), listed(self._verdicts())]).strip()
 
@@ -303,18 +312,19 @@ class Comparison(Mapping[str, Evaluation]):
         return header, rows
 
     def _verdicts(self) -> dict[str, list[str]]:
-        """On the first model and each of the others, corrected for all pairs nevertheless."""
+        """Those on the best model and each of the others; p-values are corrected for all pairs."""
         significance = self.significance()
         return significance.verdicts_of(significance.pairs[: len(self) - 1])
 
 
 def _what_differs(one: Evaluation, other: Evaluation) -> str:
-    """What keeps two evaluations from being compared, if anything."""
-    sums = {each.provenance.folds_sha256 for each in (one, other) if each.provenance}
+    """Which of the things that compared evaluations share differ; empty if none does."""
+    fold_sums = {each.provenance.folds_sha256 for each in (one, other) if each.provenance}
     alike = {
         "score": one.scoring == other.scoring,
         "labels": np.array_equal(one.y, other.y),
-        "folds": np.array_equal(fold_sizes(one.folds), fold_sizes(other.folds)) and len(sums) < 2,
+        "folds": np.array_equal(fold_sizes(one.folds), fold_sizes(other.folds))
+        and len(fold_sums) < 2,
         "test set": np.array_equal(one.y_test, other.y_test),  # type: ignore[arg-type]
     }
     return ", ".join(what for what, holds in alike.items() if not holds)

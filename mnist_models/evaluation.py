@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mnist_models._preflight.check import preflight
-from mnist_models._progress import Step, told
+from mnist_models._progress import Step, track_progress
 from mnist_models._running.assembly import assemble, identity_of, origins_of
 from mnist_models._running.checkpoint import open_checkpoint
 from mnist_models._running.fitting import Scoring, final_estimator
 from mnist_models._running.input import (
     CV,
-    check_asked,
     check_data,
     check_models,
     check_repeatable,
+    check_run_options,
     make_folds,
 )
 from mnist_models._running.run import make_all, make_tasks
@@ -45,78 +45,81 @@ def evaluate(
     progress: bool | Callable[[Step], None] | None = None,
     ignore: Sequence[str] = (),
 ) -> Evaluation:
-    """Cross-validate a classifier, keeping what each fold predicted; then test it.
+    """Cross-validate a classifier, keep its out-of-fold predictions, and test it.
 
-    Each fold is fitted once and gives its score *and* its out-of-fold predictions, so report,
-    confusion matrix and scores speak of the same fits. With ``test``, the model is fitted once
-    more on all of X, and report and matrix are the test set's.
+    Each fold is fitted once and gives its score *and* its out-of-fold predictions: report,
+    confusion matrix and scores come from the same fits. With ``test``, the model is fitted once
+    more on all of X, and report and matrix are those of the test set.
 
     Parameters
     ----------
     model : classifier
-        Any scikit-learn classifier, Pipeline or search; it is cloned, never changed.
+        Any scikit-learn classifier, Pipeline or search. It is cloned, never changed.
     X : array-like or DataFrame, shape (n_samples, n_features)
         The training rows.
     y : array-like, shape (n_samples,)
         Their labels.
     test : tuple (X_test, y_test), default=None
-        A test set, looked at once.
+        A test set, used only by the fit on all of X.
     cv : int, splitter or iterable, default=5
         An int means that many stratified folds, shuffled by ``random_state``. Anything else must
         test every row exactly once.
     scoring : str, callable or None, default="accuracy"
-        A scikit-learn scorer; None is the model's own ``score``.
+        A scikit-learn scorer; None uses the model's own ``score``.
     params : dict of str to array-like, shape (n_samples, ...), default=None
-        What ``fit`` is given besides, under the names that it has for it, with a value for each row
-        of X: ``{"sample_weight": weights}``, or of a Pipeline made by :func:`make_model`
-        ``{"classify__sample_weight": weights}``. Each fold's fit gets those of its training rows.
-        Scores and report count every row once.
+        More arguments for ``fit``, each with a value for every row of X:
+        ``{"sample_weight": weights}``, or for a Pipeline of :func:`make_model`
+        ``{"classify__sample_weight": weights}``. Each fold's fit gets the values of its training
+        rows. They do not weigh the rows in scores and report.
     random_state : int, RandomState instance or None, default=0
-        Shuffles the folds. It does not seed the model, which has its own.
+        Shuffles the folds. It does not seed the model, which has a ``random_state`` of its own.
     n_jobs : int, default=None
-        Fits at a time, each in a process of its own that has its share of the cores; None is 1,
-        here, and -1 as many as there are cores, which is the most there can be. With ``executor``:
-        how many are given to it at a time; None: all that it can make.
+        Number of fits at a time, each in a worker process with its share of the cores; at most
+        as many as there are cores, which is what -1 means. None is 1: one fit after the other, in
+        this process. With ``executor``: how many fits are submitted to it at a time; None: as many
+        as it can run.
     executor : concurrent.futures.Executor, default=None
-        What makes the fits, each with one thread: a pool of threads or processes, or
+        Runs the fits, each with one thread: a pool of threads or processes, or
         ``client.get_executor()`` of a Dask cluster.
     timeout : float, default=None
-        Seconds that a fit may take, from when it begins; one that takes longer is lost. With
-        ``n_jobs=None``, fits are then made in one worker process, which can be ended.
+        Seconds that a fit may take, counted from when it begins; a fit that takes longer is lost.
+        With ``n_jobs=None``, fits then run in one worker process, which can be killed.
     checkpoint : str or path-like, default=None
-        A folder where every finished fit is kept. The same call, after whatever ended the first,
-        goes on from there and comes to the same result.
+        A folder in which every finished fit is kept. If the run is interrupted, the same call
+        resumes it and gives the same result.
     progress : bool or callable, default=None
-        Show how far it is on standard error. None: only if that is a terminal; True: elsewhere
-        too, as a line for every fit that is over. A callable is called instead, with a
-        :class:`mnist_models.Step` for whatever happens.
+        Whether to show progress on standard error. None: only if that is a terminal. True: also
+        elsewhere, as a line for every finished fit. A callable is called instead, with a
+        :class:`mnist_models.Step` for every event.
     ignore : sequence of str, default=()
-        Warnings to leave out: ``"many-classes"``, ``"few-rows"``, ``"class-missing"``,
+        Names of warnings to leave out: ``"many-classes"``, ``"few-rows"``, ``"class-missing"``,
         ``"unstratified-folds"``, ``"duplicate-rows"``, ``"scaled-outside"``, ``"unseeded"``.
 
     Returns
     -------
     Evaluation
-        Scores, report, confusion matrix and misread rows, all of the same fits.
+        Scores, report, confusion matrix and misclassified rows, all of the same fits.
 
     Raises
     ------
     TypeError
-        If the model is not a classifier; with a checkpoint, if a parameter or the scorer is
-        something of which a later run could not tell whether it is the same.
+        If the model is not a classifier; with a checkpoint, if a later run could not tell whether
+        a parameter or the scorer is the same.
     ValueError
         If X, y, the test set, ``params`` or the folds do not fit together.
     ResumeMismatchError, CheckpointInUseError
-        If the checkpoint is of a run that differs, or another run is at work on it.
+        If the checkpoint is of another run, or in use by one.
     WorkerLostError
-        If a worker died twice on the same fit, or a fit took longer than ``timeout``. All others
-        are finished first.
+        If a worker died twice on the same fit, or a fit took longer than ``timeout``. All other
+        fits are finished first.
 
     Warns
     -----
     PreflightWarning
-        Before the first fit, if something would mislead: for each finding its name, what was found
-        and the remedy.
+        Before the first fit, for everything found that would make the results misleading: its
+        name, what was found and the remedy.
+    RuntimeWarning
+        If ``predict_proba`` gives values that are not finite: no probabilities are then reported.
 
     See Also
     --------
@@ -178,32 +181,32 @@ def compare(
     Parameters
     ----------
     models : dict of str to classifier
-        The models and what to call them.
+        The models by their names.
     X : array-like or DataFrame, shape (n_samples, n_features)
-        The training rows. These and all that follow are told of more fully with :func:`evaluate`,
-        and are the same for all models.
+        The training rows. This and all other parameters are the same for all models, and are
+        described in full at :func:`evaluate`.
     y : array-like, shape (n_samples,)
         Their labels.
     test : tuple (X_test, y_test), default=None
-        A test set, looked at once by each model.
+        A test set, used only by each model's fit on all of X.
     cv : int, splitter or iterable, default=5
-        The folds; an int means that many stratified ones.
+        The folds; an int means that many stratified folds.
     scoring : str, callable or None, default="accuracy"
-        A scikit-learn scorer; None is each model's own ``score``.
+        A scikit-learn scorer; None uses each model's own ``score``.
     params : dict of str to array-like, shape (n_samples, ...), default=None
-        What ``fit`` is given besides, with a value for each row.
+        More arguments for ``fit``, each with a value for every row of X.
     random_state : int, RandomState instance or None, default=0
         Shuffles the folds.
     n_jobs : int, default=None
-        Fits at a time; None is 1, -1 as many as there are cores.
+        Number of fits at a time; None is 1, -1 as many as there are cores.
     executor : concurrent.futures.Executor, default=None
-        What makes the fits, in place of worker processes.
+        Runs the fits, in place of worker processes.
     timeout : float, default=None
         Seconds that a fit may take.
     checkpoint : str or path-like, default=None
-        A folder where every finished fit is kept.
+        A folder in which every finished fit is kept.
     progress : bool or callable, default=None
-        Whether to show how far it is, or what to call with each :class:`mnist_models.Step`.
+        Whether to show progress, or what to call with each :class:`mnist_models.Step`.
     ignore : sequence of str, default=()
         Names of warnings to leave out.
 
@@ -231,7 +234,7 @@ def compare(
     ...
     """
     check_models(models, scoring)
-    asked = check_asked(n_jobs, executor, timeout)
+    options = check_run_options(n_jobs, executor, timeout)
     if checkpoint is not None:
         check_repeatable(cv, random_state)
     data = check_data(X, y, test, params)
@@ -240,19 +243,19 @@ def compare(
     tasks = make_tasks(models, folds, test is not None, scoring)
     score_name = scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
     origins = origins_of(models, data, folds, random_state)
-    folder = (
+    opened = (
         nullcontext()
         if checkpoint is None
         else open_checkpoint(checkpoint, identity_of(models, scoring, origins))
     )
-    with folder as kept, told(progress, [task.name for task in tasks]) as tell:
-        outcomes, lost = make_all(tasks, data, asked, kept, tell)
+    with opened as kept, track_progress(progress, [task.name for task in tasks]) as notify:
+        outcomes, lost = make_all(tasks, data, options, kept, notify)
     evaluations = {}
     for name, origin in origins.items():
-        mine = [outcomes.get(str(task)) for task in tasks if task.name == name]
-        whole = [outcome for outcome in mine if outcome is not None]
-        if len(whole) == len(mine):
-            evaluations[name] = assemble(name, score_name, data, folds, whole, origin)
+        of_model = [str(task) for task in tasks if task.name == name]
+        if not lost.keys() & of_model:
+            complete = [outcomes[task] for task in of_model]
+            evaluations[name] = assemble(name, score_name, data, folds, complete, origin)
     if lost:
         raise _lost_error(lost, len(tasks), checkpoint, evaluations)
     return Comparison(evaluations)
@@ -261,7 +264,7 @@ def compare(
 def _lost_error(
     lost: dict[str, str],
     n_fits: int,
-    checkpoint: Any,
+    checkpoint: str | PathLike[str] | None,
     finished: dict[str, Evaluation],
 ) -> WorkerLostError:
     each = "; ".join(f"{name}: {reason}" for name, reason in lost.items())

@@ -1,7 +1,7 @@
-"""Models as files that hold data and nothing else.
+"""Save models to files that hold only data, and load them.
 
-Nothing in a file is executed, imported or unpickled. Its checksum tells damage, not malice: anyone
-can write a well-formed file that holds a bad model.
+Nothing in a file is executed, imported or unpickled. Its checksum detects damage, not malice:
+anyone can write a well-formed file that holds a bad model.
 """
 
 import warnings
@@ -18,11 +18,11 @@ from mnist_models._model_files.manifest import decisive_versions, read_model_fil
 from mnist_models.exceptions import ModelFormatError, ModelSecurityError, ModelVersionWarning
 from mnist_models.network import SequentialClassifier
 
-# The libraries of which another minor version may round otherwise.
+# The libraries of which another minor version may round differently.
 _MODELS = ("mnist_models", "scikit-learn")
 _NETWORKS = (*_MODELS, "keras", "tensorflow")
 
-# What reading a description can come to, where keys are missing and values of any type.
+# What decoding a description raises where keys are missing or values have a wrong type.
 _NOT_AS_SAVED = (
     LookupError,
     TypeError,
@@ -40,26 +40,25 @@ def save_model(model: Any, path: str | PathLike[str]) -> None:
     Parameters
     ----------
     model : classifier or Pipeline
-        One of the three classifiers, or a Pipeline of :func:`make_model`, fitted; or a fitted
-        search over them, such as GridSearchCV, of which the best model is saved. Before the
-        classifier may stand what :func:`make_preprocessor` is made of, in Pipelines nested up to 8
-        deep. scikit-learn's own LogisticRegression and RandomForestClassifier are saved too, and
-        come back as those of this package. Networks of one's own (``build_fn``) are code and are
-        refused. Not kept is what predictions do not need: ``n_jobs``, ``verbose``,
-        ``warm_start``, a Pipeline's ``memory``, out-of-bag scores.
+        One of the three classifiers or a Pipeline of :func:`make_model`, fitted; or a fitted
+        search over them, such as GridSearchCV, of which the best model is saved. The steps before
+        the classifier may be those of :func:`make_preprocessor`, in Pipelines nested up to 8 deep.
+        scikit-learn's own LogisticRegression and RandomForestClassifier are loaded as those of
+        this package. Networks of the caller's (``build_fn``) are code and are refused. What
+        predictions do not need is not saved: ``n_jobs``, ``verbose``, ``warm_start``,
+        ``callbacks``, a Pipeline's ``memory`` and out-of-bag scores.
     path : str or path-like
-        The file. It is replaced in one step; if anything fails, an old one stays as it was.
+        The file to write. An existing file is replaced in one step, or stays if anything fails.
 
     Raises
     ------
     TypeError
-        If the model, or a parameter of it, is none that plain data can give back (as a
-        RandomState instance is not).
+        If the model is of another kind, or has a parameter that is not plain data, such as a
+        RandomState instance.
     NotFittedError
         If the model, or a step of it, is not fitted.
     ModelFormatError
-        If it is beyond what a file may describe: Pipelines nested deeper, or a step that takes or
-        makes more than 16,777,216 features.
+        If Pipelines are nested deeper, or a step takes or makes more than 16,777,216 features.
     OSError
         If the file cannot be written.
 
@@ -77,10 +76,10 @@ def save_model(model: Any, path: str | PathLike[str]) -> None:
     np.True_
     """
     check_is_fitted(model)
-    model = getattr(model, "best_estimator_", model)  # of a search
+    model = getattr(model, "best_estimator_", model)  # where it is a search
     if not is_classifier(model):
         raise TypeError(
-            f"model must be a classifier or a Pipeline that ends in one. Got {model!r}."
+            f"model must be a classifier or a Pipeline that ends in one. Got {model!r} instead."
         )
     part = encode(model)
     write_model_file(path, part.kind, part.settings, part.arrays)
@@ -95,30 +94,32 @@ def load_model(path: str | PathLike[str], *, expected_sha256: str | None = None)
         The file.
     expected_sha256 : str, default=None
         The SHA-256 of the whole file, 64 hexadecimal digits, as ``mnist-models inspect`` and
-        ``sha256sum`` print it. A file with another is refused before anything in it is read. The
-        sum inside the file tells damage; only one that you had from somebody you trust tells that
-        it is their file.
+        ``sha256sum`` print it. A file with another SHA-256 is refused before it is parsed. The
+        checksum inside the file detects only damage; a SHA-256 that you got from somebody you
+        trust shows that it is their file.
 
     Returns
     -------
     classifier or Pipeline
-        Its predictions are those of the model saved, to the last bit.
+        Its predictions equal those of the saved model to the last bit.
 
     Raises
     ------
     ModelFormatError
-        If the file is no such file, was damaged, or is of a format that came later.
+        If the file is not a model file, is damaged, or has a later format.
     ModelSecurityError
-        A ModelFormatError: if the file is not the one expected, or if what it says was forged,
-        because it makes no model though its checksum is right.
+        A ModelFormatError: if the file does not have the expected SHA-256, or was forged: it
+        describes no model although its checksum is right.
+    ValueError
+        If ``expected_sha256`` is not 64 hexadecimal digits.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
 
     Warns
     -----
     ModelVersionWarning
-        If it was saved by other minor versions of the libraries that compute its answers, of which
-        the last bits may differ.
+        If the file was saved with other minor versions of the libraries that compute predictions,
+        whose last bits may then differ.
 
     Examples
     --------
@@ -151,7 +152,7 @@ def load_model(path: str | PathLike[str], *, expected_sha256: str | None = None)
 
 
 def _refused(path: str | PathLike[str], reason: str, saved: dict[str, str]) -> ModelFormatError:
-    """The checksum held, so whatever is missing or of a wrong type was written that way."""
+    """The error for a file whose checksum is right: what is wrong in it was written that way."""
     if others := _other_versions(saved, _NETWORKS):
         return ModelFormatError(
             f"{path} is not a model that can be loaded here: {reason}. It was saved with {others}. "

@@ -1,4 +1,4 @@
-"""The report this library grew from, claim by claim, beside what is measured now."""
+"""The claims of the report that this library grew from, each beside what is measured now."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,30 +14,36 @@ from mnist_models.evaluation import compare
 from mnist_models.models import MODEL_NAMES, make_model
 from mnist_models.results import Evaluation, Fit
 
-# A measured value may fall short of a claim by this much.
+# A measured value may be this much below the claimed one.
 TOLERANCE = 0.01
 
 _COLUMNS = ("precision", "recall", "f1-score", "support")
+_ACCURACIES = {
+    "cv_accuracy": "CV accuracy",
+    "train_accuracy": "train accuracy",
+    "validation_accuracy": "validation accuracy",
+    "test_accuracy": "test accuracy",
+}
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One number of the report and its counterpart.
+    """One number of the report, and its measured counterpart.
 
     Attributes
     ----------
     model : str
         One of ``MODEL_NAMES``.
     what : str
-        Which number, as ``"test accuracy"``, or the row of the classification report.
+        Which number, such as ``"test accuracy"``, or the row of the classification report.
     column : str
-        Which column of it, or empty.
+        The column of the classification report; empty for other numbers.
     claimed : float
-        The number in the report; of a range, its lower end.
+        The number in the report; the lower end of a range.
     measured : float
-        The number now.
+        The number measured now.
     claimed_most : float or None
-        The upper end of a range.
+        The upper end of a range; None for a single number.
     """
 
     model: str
@@ -49,10 +55,10 @@ class Claim:
 
     @property
     def met(self) -> bool:
-        """Supports are equal; anything else is short by no more than ``TOLERANCE``."""
+        """Whether supports are equal, and other numbers at most ``TOLERANCE`` below the claim."""
         if self.column == "support":
             return self.measured == self.claimed
-        return self.measured >= self.claimed - TOLERANCE - 1e-9  # 0.96 - 0.01 rounds up
+        return self.measured >= self.claimed - TOLERANCE - 1e-9  # rounding
 
     def __str__(self) -> str:
         what = " ".join(filter(None, [self.model, self.what, self.column]))
@@ -61,7 +67,7 @@ class Claim:
 
 @dataclass(frozen=True, eq=False)
 class Reproduction:
-    """What :func:`~mnist_models.reproduction.reproduce` found.
+    """The result of :func:`~mnist_models.reproduction.reproduce`.
 
     Attributes
     ----------
@@ -85,7 +91,7 @@ class Reproduction:
         Returns
         -------
         dict
-            ``claims``, a dict each, and ``comparison``.
+            ``claims``, a list of dicts, and ``comparison``.
         """
         claims = [asdict(claim) | {"met": claim.met} for claim in self.claims]
         return {"claims": claims, "comparison": self.comparison.to_dict()}
@@ -98,7 +104,7 @@ class Reproduction:
         return "\n\n".join([title, *tables, self.comparison.summary(), verdict])
 
     def _table(self, name: str) -> str:
-        """The claims of one model: the single numbers, then the report, a row a class."""
+        """The claims of one model: single numbers, then a row for each class of the report."""
         rows: dict[str, list[str]] = {}
         for claim in self.claims:
             if claim.model == name:
@@ -111,7 +117,7 @@ class Reproduction:
 def reproduce(
     data: tuple[Any, Any, Any, Any], *, random_state: int = 0, progress: bool | None = None
 ) -> Reproduction:
-    """Fit the report's three models the report's way and hold them against its numbers.
+    """Fit the report's three models as it did, and check them against its numbers.
 
     Parameters
     ----------
@@ -125,11 +131,11 @@ def reproduce(
     Returns
     -------
     Reproduction
-        Some minutes later.
+        The comparison of the models, and every claim. It takes minutes.
     """
     X_train, X_test, y_train, y_test = data
     models = {name: make_model(name, random_state=random_state) for name in MODEL_NAMES}
-    models["forest"].set_params(classify__n_jobs=-1)  # the others use every core unasked
+    models["forest"].set_params(classify__n_jobs=-1)  # the others do so by default
     comparison = compare(
         models,
         X_train,
@@ -142,13 +148,13 @@ def reproduce(
 
 
 def read_claims() -> dict[str, Any]:
-    """The report's figures, as they ship with the library.
+    """The report's numbers, which come with the library.
 
     Returns
     -------
     dict
-        Under ``"models"``, for each: its accuracies, and its classification report, a row of
-        precision, recall, F1 and support for each class.
+        Under ``"models"``, for each model: its accuracies, and its classification report with a
+        row of precision, recall, F1 and support for each class.
     """
     file = resources.files("mnist_models").joinpath("report_claims.json")
     claims: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
@@ -182,14 +188,6 @@ def check_claims(claims: Mapping[str, Any], comparison: Comparison) -> Iterator[
                 yield Claim(name, row, column, float(value), float(report[row][column]))
 
 
-_ACCURACIES = {
-    "cv_accuracy": "CV accuracy",
-    "train_accuracy": "train accuracy",
-    "validation_accuracy": "validation accuracy",
-    "test_accuracy": "test accuracy",
-}
-
-
 def _accuracies(evaluation: Evaluation) -> dict[str, float]:
     measured = {
         "cv_accuracy": float(evaluation.cv_scores.mean()),
@@ -202,9 +200,9 @@ def _accuracies(evaluation: Evaluation) -> dict[str, float]:
 
 
 def _best_epoch(fit: Fit) -> tuple[float, float]:
-    """Training and validation accuracy, as Keras told them of the epoch whose weights were kept."""
+    """Training and validation accuracy that Keras measured in the epoch whose weights were kept."""
     assert fit.history is not None
-    assert fit.best_epoch is not None
+    assert fit.best_epoch is not None  # as our network always has it
     return fit.history["accuracy"][fit.best_epoch], fit.history["val_accuracy"][fit.best_epoch]
 
 

@@ -1,4 +1,4 @@
-"""What the evaluation of one model found: frozen data, and views of it."""
+"""The evaluation of one model: frozen data, as text, JSON, tables and plots."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_models._plain import number, plain_for_json
+from mnist_models._plain import FORMAT, check_format, number, plain_for_json
 from mnist_models._report import text
 from mnist_models._results.exports import make_frame, mlflow_entries
 from mnist_models._results.findings import Fit, Provenance
@@ -21,22 +21,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluation", "Fit", "Provenance"]
 
-FORMAT = 2
-
 _REPORT_HEADER = ["class", "precision", "recall", "f1-score", "support"]
 
 
 class Evaluation(Pictured):
-    """How well one model reads digits, fold by fold and, where one was given, on a test set.
+    """How well one model classifies digits: in every fold, and on a test set if there was one.
 
-    Made by :func:`mnist_models.evaluate`. Report, matrix and errors are about the test set if
-    there was one, and otherwise about the out-of-fold predictions: every row of X predicted once,
-    by a model that had not seen it.
+    Made by :func:`mnist_models.evaluate`. Report, matrix and errors are those of the reported
+    rows: the test set if there was one, otherwise X with its out-of-fold predictions, each made
+    by a model that had not seen the row.
 
     Attributes
     ----------
     model_name : str
-        What the model is called in reports.
+        The model's name in reports.
     scoring : str
         The name of the score.
     classes : ndarray, shape (n_classes,)
@@ -44,18 +42,18 @@ class Evaluation(Pictured):
     y : ndarray, shape (n,)
         The labels of X.
     out_of_fold : ndarray, shape (n,)
-        Their predictions, each made in the one fold that tested the row.
+        Predictions for X, each made in the one fold that tested the row.
     folds : tuple of Fit
-        One for each fold.
+        One fit for each fold.
     y_test, test_predictions : ndarray, shape (n_test,), or None
         The labels of the test set and their predictions.
     test : Fit or None
         The fit on all of X, tested on the test set.
     probabilities : ndarray of float32, shape (n_reported, n_classes), or None
-        What the model gave each class, for the rows reported on; None where it has no
-        ``predict_proba``.
+        The probability of each class, for the reported rows; None if the model has no
+        ``predict_proba``, or if that gave values that are not finite.
     provenance : Provenance or None
-        Data, folds, parameters and versions that all this came from.
+        Data, folds, parameters and versions that the results depend on.
 
     Examples
     --------
@@ -75,12 +73,12 @@ class Evaluation(Pictured):
         Returns
         -------
         dict
-            Predictions stand as numbers of classes, probabilities to six places; None where a
-            number is not finite, as the score of a fold that has none. ``accuracy``, its interval,
-            ``confusion_matrix``, ``class_figures`` and ``average_figures`` are there for readers;
-            ``from_dict`` derives them afresh.
+            Labels and predictions are indices into ``classes``, probabilities have six decimals,
+            and None stands for numbers that are not finite, such as the score of a fold that has
+            none. ``accuracy``, its interval, ``confusion_matrix``, ``class_figures`` and
+            ``average_figures`` are there for other readers; ``from_dict`` computes them again.
         """
-        # as float64: rounded in 32 bits, 0.1 would be written 0.10000000149011612
+        # as float64: 0.1 rounded in float32 would be written 0.10000000149011612
         chances = None if self.probabilities is None else self.probabilities.astype(np.float64)
         found = {
             "format": FORMAT,
@@ -106,44 +104,40 @@ class Evaluation(Pictured):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The evaluation that :meth:`to_dict` described.
+        """The evaluation of which :meth:`to_dict` made plain data.
 
         Parameters
         ----------
         data : mapping
-            What ``to_dict`` returned, or what JSON made of it. None is read as NaN.
+            What ``to_dict`` returned, or the same read from JSON. None is read as NaN.
 
         Returns
         -------
         Evaluation
-            Equal in every figure; probabilities to six places.
+            Equal in every figure; its probabilities have six decimals.
 
         Raises
         ------
         ValueError
-            If it is of another format, or its parts do not fit together.
+            If it is of another format, or inconsistent.
         """
-        if data.get("format") != FORMAT or "classes" not in data:
-            raise ValueError(
-                f"data must be an Evaluation of format {FORMAT}, as to_dict writes it. "
-                f"Got format {data.get('format')!r} with keys {sorted(data)} instead."
-            )
+        check_format(data, "an Evaluation", "classes")
         try:
-            found = cls._of_parts(data)
-            sound = _fits_together(found)
+            found = cls._from_parts(data)
+            is_consistent = _is_consistent(found)
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(
                 f"data must be an Evaluation as to_dict writes it. Got {error!r} where it is read."
             ) from error
-        if not sound:
+        if not is_consistent:
             raise ValueError(
-                "data must be an Evaluation as to_dict writes it. Got other numbers of labels, "
-                "predictions and probabilities than belong together."
+                "data must be an Evaluation as to_dict writes it. Got parts whose types or numbers "
+                "do not fit together: names, classes, folds, labels, predictions, probabilities."
             )
         return found
 
     @classmethod
-    def _of_parts(cls, data: Mapping[str, Any]) -> Self:
+    def _from_parts(cls, data: Mapping[str, Any]) -> Self:
         classes = np.array(data["classes"])
         chances, origin = data["probabilities"], data["provenance"]
 
@@ -166,12 +160,12 @@ class Evaluation(Pictured):
         )
 
     def to_json(self) -> str:
-        """:meth:`to_dict` as JSON text.
+        """What :meth:`to_dict` returns, as JSON.
 
         Returns
         -------
         str
-            What :meth:`from_dict` takes, once ``json.loads`` has read it.
+            ``json.loads`` reads it back for :meth:`from_dict`.
         """
         return json.dumps(self.to_dict(), allow_nan=False)
 
@@ -181,8 +175,8 @@ class Evaluation(Pictured):
         Returns
         -------
         pandas.DataFrame
-            Columns ``model``, ``part`` (``"fold 1"``, ..., ``"test"``) and those of :class:`Fit`
-            but the history.
+            Columns ``model``, ``part`` (``"fold 1"``, ..., ``"test"``) and the attributes of
+            :class:`Fit` except the history.
 
         Raises
         ------
@@ -192,15 +186,15 @@ class Evaluation(Pictured):
         return make_frame({self.model_name: self})
 
     def to_mlflow(self) -> dict[str, dict[str, Any]]:
-        """What MLflow logs: names and lengths are such as it takes.
+        """Parameters, metrics and tags for MLflow, with names and lengths that it accepts.
 
         Returns
         -------
         dict
             ``params`` (str to str), ``metrics`` (str to float, finite) and ``tags`` (str to str),
-            for ``mlflow.log_params``, ``log_metrics`` and ``set_tags``. Characters of a label
-            that MLflow refuses in names stand as ``_``, with a number behind where two
-            labels would then have one name.
+            for ``mlflow.log_params``, ``log_metrics`` and ``set_tags``. In names, ``_`` replaces
+            characters that MLflow refuses, and a number follows where two names would then be
+            equal.
 
         Examples
         --------
@@ -234,23 +228,23 @@ class Evaluation(Pictured):
         )
 
     def to_html(self, path: str | PathLike[str], images: Any = None) -> None:
-        """Write a page that shows all this, and the digits behind each cell of the matrix.
+        """Write a page with all of this, and with the digits behind each cell of the matrix.
 
-        One file, under 3 MB, that fetches nothing: it opens from a disk or an e-mail.
+        It is one file of less than 3 MB that fetches nothing: it opens from a disk or an e-mail.
 
         Parameters
         ----------
         path : str or path-like
             The file to write. Its folder must exist.
         images : array-like or DataFrame, default=None
-            The rows reported on, in their order: X_test where there was a test set, X otherwise.
+            The reported rows, in their order: X_test if there was a test set, X otherwise.
             Shape (n, height·width), square, or (n, height, width); pixels from 0 (paper) to 255
             (ink), or from 0 to 1. None: the page shows row numbers in place of pictures.
 
         Raises
         ------
         ValueError
-            If ``images`` are not such pixels, or not of as many rows.
+            If ``images`` are not such pixels, or not one image for each reported row.
 
         Examples
         --------
@@ -264,7 +258,7 @@ class Evaluation(Pictured):
         ...     path.stat().st_size < 3_000_000
         True
         """
-        from mnist_models._results.page_data import write_page  # which reads templates
+        from mnist_models._results.page_data import write_page  # needs jinja2
 
         write_page(path, {self.model_name: self}, images)
 
@@ -286,13 +280,13 @@ class Evaluation(Pictured):
         lines = [
             f"{self.scoring}: {text.mean_and_std(scores)}"
             + (f" over {len(scores)} folds" if np.isfinite(scores).all() else "")
-            + (f", {_written(over_folds)}" if over_folds.is_known else "")
+            + (f", {_format_interval(over_folds)}" if over_folds.is_known else "")
         ]
         if self.test is not None and self.scoring != "accuracy":
             lines.append(f"{self.scoring} on the test set: {self.test.score:.4f}")
-        interval = _written(self.confidence_interval())
-        # out of fold, accuracy is the mean over the folds, unless they are of unequal size
-        if self.test is not None or interval != _written(over_folds):
+        interval = _format_interval(self.confidence_interval())
+        # out of fold, it is the line above again unless folds differ in size
+        if self.test is not None or interval != _format_interval(over_folds):
             lines.append(f"{self.source} accuracy: {self.accuracy:.4f}, {interval}")
         fit, predict = text.seconds(self.fit_seconds), text.seconds(self.predict_seconds)
         return [*lines, f"fitted in {fit}, {len(self.y_pred)} rows predicted in {predict}"]
@@ -313,8 +307,8 @@ class Evaluation(Pictured):
         return None if labels is None else np.searchsorted(self.classes, labels).tolist()
 
 
-def _fits_together(found: Evaluation) -> bool:
-    """Whether every prediction has its label, and every row its probabilities."""
+def _is_consistent(found: Evaluation) -> bool:
+    """Whether types are right, and each row has its label, prediction and probabilities."""
     y_test, predicted, chances = found.y_test, found.test_predictions, found.probabilities
     return (
         isinstance(found.model_name, str)
@@ -337,5 +331,5 @@ def _fit(data: Mapping[str, Any]) -> Fit:
     return Fit(**{**data, "score": number(data["score"]), "history": history})
 
 
-def _written(interval: ConfidenceInterval) -> str:
+def _format_interval(interval: ConfidenceInterval) -> str:
     return f"{100 * interval.level:g} % interval {interval.low:.4f} to {interval.high:.4f}"

@@ -1,4 +1,4 @@
-"""Which of several models differ, by how much, and how surely."""
+"""Which of several models differ by more than chance, and by how much."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -24,7 +24,7 @@ from mnist_models._results.paired_tests import (
 )
 from mnist_models._results.scores import Bounds
 
-_Two: TypeAlias = tuple[Findings, Findings]
+_FindingsPair: TypeAlias = tuple[Findings, Findings]
 
 
 @dataclass(frozen=True)
@@ -34,17 +34,17 @@ class FoldTest:
     Attributes
     ----------
     difference : float
-        Mean score of the first less that of the second; above 0, the first is better.
+        Mean score of the first minus that of the second; above 0 the first is better.
     interval : ConfidenceInterval
         Of the difference; for its level and method see :class:`Significance`.
     t : float
-        The statistic; NaN where the folds do not tell.
+        The test's statistic; NaN if there is one fold, or if the difference is the same in all.
     p_value, holm_p_value : float
-        Two-sided; the second corrected for the number of pairs. 1 where the folds do not tell.
+        Two-sided; the second is corrected for the number of pairs. 1 where ``t`` is NaN.
     effect_size : float
-        Cohen's d_z: the mean of the folds' differences over their standard deviation, which is not
-        corrected for what folds share; NaN where the folds do not tell. It grows with the rows in
-        a fold, so it compares pairs of one comparison, not comparisons.
+        Cohen's d_z: the mean of the folds' differences divided by their standard deviation, which
+        is not corrected for the rows that folds share; NaN where ``t`` is. It grows with the rows
+        in a fold: compare it between pairs of one comparison only.
     """
 
     difference: float
@@ -57,20 +57,20 @@ class FoldTest:
 
 @dataclass(frozen=True)
 class McNemarTest:
-    """McNemar's test between two models on the same test set. It is about accuracy, always.
+    """McNemar's test between two models on the same test set, always of their accuracy.
 
     Attributes
     ----------
     difference : float
-        Accuracy of the first less that of the second.
+        Accuracy of the first minus that of the second.
     interval : ConfidenceInterval
         Of the difference; for its level and method see :class:`Significance`.
     only_first, only_second : int
-        Rows that only the first reads right, and that only the second does.
+        Numbers of rows that only the first, and only the second, classifies correctly.
     odds_ratio : float
         ``only_first / only_second``, the effect size; infinite if the second is 0, NaN if both are.
     p_value, holm_p_value : float
-        Two-sided, mid-p; the second corrected for the number of pairs.
+        Two-sided, mid-p; the second is corrected for the number of pairs.
     """
 
     difference: float
@@ -84,17 +84,17 @@ class McNemarTest:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two models, and what the tests between them gave.
+    """Two models, and the results of the tests between them.
 
     Attributes
     ----------
     first, second : str
         Their names; the first has the better mean score over the folds.
     folds : FoldTest
-        On the folds.
+        The test on the folds.
     test : McNemarTest or None
-        On the test set, if there is one. Out-of-fold rows are no substitute: they were
-        predicted by models that had been fitted on each other's.
+        The test on the test set, if there is one. Out-of-fold rows are no substitute: the models
+        that predicted them were fitted on each other's test rows.
     """
 
     first: str
@@ -105,20 +105,20 @@ class Pair:
 
 @dataclass(frozen=True)
 class Significance:
-    """Every pair of models of a comparison, tested. Iterating gives the pairs.
+    """The tests between all pairs of models of a comparison. Iterating yields the pairs.
 
-    Made by :meth:`mnist_models.Comparison.significance`. On the folds: the t-test with
-    Nadeau and Bengio's correction for overlapping training rows, and the interval that belongs to
-    it: they ask which kind of model is better, fitted on other rows too. On the test set:
-    McNemar's test, and Bonett and Price's interval: they ask which of the two fitted models is
+    Made by :meth:`mnist_models.Comparison.significance`. On the folds it is the t-test with Nadeau
+    and Bengio's correction for overlapping training rows, and the interval that belongs to it.
+    They ask which kind of model is better, fitted on other rows too. On the test set it is
+    McNemar's test, with Bonett and Price's interval. They ask which of the two fitted models is
     better.
 
-    The tests on the folds and those on the test set are two families, each for itself. In each,
-    the p-values are raised by Holm's procedure for the number m of pairs, and each interval is of
-    level 1 - (1 - level) / m, so that by Bonferroni's inequality all m hold at once with
-    probability ``level``. Holm's procedure sees a little more than such intervals, and
-    McNemar's is another method than Bonett and Price's: where test and interval disagree, a
-    verdict goes by the test and says so.
+    The tests on the folds and those on the test set are two families, corrected separately. In
+    each, Holm's procedure corrects the p-values of the m pairs, and each interval has level
+    1 - (1 - level) / m, so that by Bonferroni's inequality all m of them hold at once with
+    probability ``level``. Holm's procedure is a little more powerful than such intervals, and
+    McNemar's test is not the inverse of Bonett and Price's interval. Where test and interval
+    disagree, a verdict follows the test and says so.
 
     Attributes
     ----------
@@ -127,12 +127,12 @@ class Significance:
     scoring : str
         The name of the score.
     in_points : bool
-        Whether it is a share, so that its differences are told in percentage points.
+        Whether it is a share, so that verdicts have differences in percentage points.
     level : float
-        Of all intervals of a family at once; a corrected p-value below 1 - level is a difference
-        shown.
+        Of all intervals of a family at once. A difference is significant if its corrected p-value
+        is below 1 - level.
     n_folds : int
-        Folds that the models share.
+        Number of folds.
 
     References
     ----------
@@ -141,8 +141,8 @@ class Significance:
     Medical Research Methodology 13, 2013. D. G. Bonett and R. M. Price, Journal of Educational and
     Behavioral Statistics 37, 2012. S. Holm, Scandinavian Journal of Statistics 6, 1979. O. J. Dunn,
     "Multiple comparisons among means", Journal of the American Statistical Association 56, 1961,
-    has such intervals. J. Cohen, "Statistical Power Analysis for the Behavioral Sciences", 1988,
-    section 2.3.5, has d_z.
+    on simultaneous intervals. J. Cohen, "Statistical Power Analysis for the Behavioral Sciences",
+    1988, section 2.3.5, on d_z.
 
     Examples
     --------
@@ -175,19 +175,19 @@ class Significance:
 
     @property
     def verdicts(self) -> dict[str, list[str]]:
-        """A sentence for every test: on the folds ``"folds"``, on the test set, if any, ``"test"``.
+        """A sentence for every test, under ``"folds"`` and, if there is a test set, ``"test"``.
 
-        The first are about kinds of model, the second about the models fitted on all of X.
+        The former are on kinds of models, the latter on the models fitted on all of X.
         """
         return self.verdicts_of(self.pairs)
 
     def verdicts_of(self, pairs: Sequence[Pair]) -> dict[str, list[str]]:
-        """The same for some of the pairs.
+        """The :attr:`verdicts` on some of the pairs.
 
         Parameters
         ----------
         pairs : sequence of Pair
-            Some of its own.
+            Some of ``pairs``.
 
         Returns
         -------
@@ -227,7 +227,7 @@ class Significance:
         Returns
         -------
         dict
-            What is not finite stands as None.
+            None stands for numbers that are not finite.
         """
         return {
             "scoring": self.scoring,
@@ -238,7 +238,7 @@ class Significance:
 
 
 def compare_pairs(evaluations: Mapping[str, Findings], level: float) -> Significance:
-    """Test every pair of several models that were evaluated on the same folds.
+    """Test every pair of models that were evaluated on the same folds.
 
     Parameters
     ----------
@@ -250,30 +250,35 @@ def compare_pairs(evaluations: Mapping[str, Findings], level: float) -> Signific
     Returns
     -------
     Significance
-        Every pair, in the order of the names.
+        The pairs in the order of the names.
+
+    Raises
+    ------
+    ValueError
+        If the level is not above 0 and below 1.
     """
     check_level(level)
     names = list(combinations(evaluations, 2))
     pairs = [(evaluations[first], evaluations[second]) for first, second in names]
-    any_of_them = next(iter(evaluations.values()))
+    first_one = next(iter(evaluations.values()))
     in_points = all(each.is_share for each in evaluations.values())
-    for_each = 1 - (1 - level) / max(1, len(pairs))
-    on_folds = _fold_tests(pairs, for_each)
-    tested = any_of_them.y_test is not None
-    on_test_set = _mcnemar_tests(pairs, for_each) if tested else [None] * len(pairs)
+    pair_level = 1 - (1 - level) / max(1, len(pairs))
+    on_folds = _fold_tests(pairs, pair_level)
+    has_test_set = first_one.y_test is not None
+    on_test_set = _mcnemar_tests(pairs, pair_level) if has_test_set else [None] * len(pairs)
     return Significance(
         tuple(
             Pair(*two, folds, test)
             for two, folds, test in zip(names, on_folds, on_test_set, strict=True)
         ),
-        any_of_them.scoring,
+        first_one.scoring,
         in_points,
         level,
-        len(any_of_them.folds),
+        len(first_one.folds),
     )
 
 
-def _fold_tests(pairs: Sequence[_Two], level: float) -> list[FoldTest]:
+def _fold_tests(pairs: Sequence[_FindingsPair], level: float) -> list[FoldTest]:
     sizes = [fold_sizes(first.folds) for first, _ in pairs]
     differences = [first.cv_scores - second.cv_scores for first, second in pairs]
     results = [corrected_t_test(each, *size) for each, size in zip(differences, sizes, strict=True)]
@@ -293,7 +298,7 @@ def _bounds_of_difference(first: Findings, second: Findings) -> Bounds:
     return low - other_high, high - other_low
 
 
-def _mcnemar_tests(pairs: Sequence[_Two], level: float) -> list[McNemarTest]:
+def _mcnemar_tests(pairs: Sequence[_FindingsPair], level: float) -> list[McNemarTest]:
     counts = [_discordant(*two) for two in pairs]
     p_values = [mcnemar_test(*each) for each in counts]
     found = []
@@ -307,7 +312,7 @@ def _mcnemar_tests(pairs: Sequence[_Two], level: float) -> list[McNemarTest]:
                 paired_shares_interval(only_first, only_second, n, level),
                 only_first,
                 only_second,
-                _odds(only_first, only_second),
+                _odds_ratio(only_first, only_second),
                 p_value,
                 float(corrected),
             )
@@ -316,12 +321,12 @@ def _mcnemar_tests(pairs: Sequence[_Two], level: float) -> list[McNemarTest]:
 
 
 def _discordant(first: Findings, second: Findings) -> tuple[int, int]:
-    """Rows that only the first reads right, and that only the second does."""
+    """Numbers of rows that only the first, and only the second, classifies correctly."""
     right, also_right = (each.y_true == each.y_pred for each in (first, second))
     return int(np.sum(right & ~also_right)), int(np.sum(also_right & ~right))
 
 
-def _odds(first: int, second: int) -> float:
+def _odds_ratio(first: int, second: int) -> float:
     if second:
         return first / second
     return np.inf if first else np.nan

@@ -251,3 +251,15 @@ def test_a_folder_of_other_things_is_no_checkpoint(capsys: Capture, odd: Path) -
 )
 def test_words_that_make_no_command(capsys: Capture, words: list[str]) -> None:
     _assert_refused(capsys, *words)
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("--cv", "expected a whole number from 2 up, got 'many'"),
+        ("--jobs", "expected a whole number from 1 up, or -1, got 'many'"),
+        ("--seed", "expected a whole number from 0 to 2**32 - 1, got 'many'"),
+    ],
+)
+def test_a_number_is_expected_in_its_own_range(capsys: Capture, option: str, expected: str) -> None:
+    assert expected in _assert_refused(capsys, "compare", option, "many")

@@ -204,9 +204,9 @@ def test_workers_that_come_late_are_found(tmp_path: Path) -> None:
     import dask
     from distributed import Client, LocalCluster
 
-    from mnist_models._running.dask import OnDask
-    from mnist_models._running.errand import Brought
+    from mnist_models._running.dask import DaskBackend
     from mnist_models._running.fitting import Data, Task
+    from mnist_models._running.job import JobResult
 
     X, y = numbered_rows()
     rows = np.arange(len(y))
@@ -216,10 +216,10 @@ def test_workers_that_come_late_are_found(tmp_path: Path) -> None:
         LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
-        place = OnDask(client.get_executor(), None, Data(X, y, None), tmp_path)
+        backend = DaskBackend(client.get_executor(), None, Data(X, y, None), tmp_path)
         for _ in range(2):  # the second without waiting
             with pytest.raises(BrokenExecutor, match="has no workers"):
-                place.submit(task, tmp_path / "word")
+                backend.submit(task, tmp_path / "progress")
         cluster.scale(1)
         client.wait_for_workers(1)
-        assert isinstance(place.submit(task, tmp_path / "word").result(60), Brought)
+        assert isinstance(backend.submit(task, tmp_path / "progress").result(60), JobResult)

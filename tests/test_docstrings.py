@@ -33,11 +33,11 @@ def _public() -> dict[str, Any]:
     """Every public function and class, and every method and property that ours add to it."""
     found: dict[str, Any] = {}
     for module in _modules():
-        for name, value in vars(module).items():
+        for name in mnist_models.__all__ if module is mnist_models else vars(module):
+            value = getattr(module, name)  # which imports it, where it is mnist_models'
             if name.startswith("_") or not (inspect.isclass(value) or inspect.isfunction(value)):
                 continue
-            exported = module is mnist_models or value.__module__ == module.__name__
-            if exported:
+            if module is mnist_models or value.__module__ == module.__name__:
                 found[f"{value.__module__}.{name}"] = value
     for name, value in list(found.items()):
         if inspect.isclass(value):

@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 
 from mnist_models import Comparison, Step, compare, evaluate
-from mnist_models._running.threads import share_of
+from mnist_models._running.threads import threads_per_worker
 from mnist_models.exceptions import WorkerLostError
 
 from .conftest import Split, quick_model
@@ -202,6 +202,11 @@ def test_a_broken_executor_loses_its_fits(tmp_path: Path) -> None:
         evaluate(Misbehaving("die", tmp_path), X, y, cv=3, executor=executor, n_jobs=1)
 
 
+def test_numbers_of_numpy_will_do() -> None:
+    options: Any = {"n_jobs": np.int64(1), "timeout": np.int64(60)}
+    assert len(evaluate(DummyClassifier(), *numbered_rows(), cv=2, **options).folds) == 2
+
+
 @pytest.mark.parametrize(
     ("bad", "error", "message"),
     [
@@ -257,7 +262,7 @@ def test_workers_share_the_cores_and_map_the_rows() -> None:
     folds, test = _probe(n_jobs=2 * cores)  # more than there can be
     workers = {fold["process"][0] for fold in [*folds, test]}
     assert len(workers) <= cores
-    share = share_of(min(cores, 4))
+    share = threads_per_worker(min(cores, 4))
     assert test["mapped"] == [True]  # the one fit that reads all of X
     for found in [*folds, test]:
         assert found["process"] != [os.getpid()]

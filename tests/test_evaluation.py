@@ -1,5 +1,6 @@
 """evaluate and compare: one fit a fold, every row predicted once, the same folds for all."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -183,7 +184,8 @@ def test_splitters_that_test_every_row_once_will_do(table: tuple[Any, Any]) -> N
         ({"model": None}, TypeError, "must be a scikit-learn classifier"),
         ({"scoring": "acuracy"}, ValueError, "acuracy"),
         ({"scoring": ["accuracy", "f1_macro"]}, ValueError, "one scorer"),
-        ({"test": (np.zeros((3, 20)),)}, ValueError, "must be a tuple"),
+        ({"test": (np.zeros((3, 20)),)}, ValueError, "must be a tuple.*Got tuple of length 1"),
+        ({"test": np.zeros((3, 20))}, ValueError, "must be a tuple.*Got ndarray instead"),
         ({"test": (np.zeros((3, 19)), [0, 1, 2])}, ValueError, "rows of shape"),
         ({"test": (np.zeros((3, 20)), [0, 1])}, ValueError, "inconsistent numbers of samples"),
         ({"test": (np.zeros((0, 20)), [])}, ValueError, "a row or more"),
@@ -244,6 +246,22 @@ def test_a_class_that_only_the_model_knows_has_a_column_of_its_own(table: tuple[
     assert evaluation.probabilities is not None
     assert (evaluation.probabilities[:, 1] == 0).all()
     assert (evaluation.classes[evaluation.probabilities.argmax(axis=1)] == evaluation.y_pred).all()
+
+
+class Unsure(DummyClassifier):
+    """Predicts, and has no finite probabilities."""
+
+    def predict_proba(self, X: Any) -> Any:
+        return np.full((len(X), len(self.classes_)), np.nan)
+
+
+def test_probabilities_that_are_not_finite_are_left_out(
+    table: tuple[Any, Any], tmp_path: Path
+) -> None:
+    with pytest.warns(RuntimeWarning, match="Unsure, fold [1-5]: predict_proba gave values"):
+        evaluation = evaluate(Unsure(), *table)
+    assert evaluation.probabilities is None
+    evaluation.to_html(tmp_path / "page.html")  # and the rest is there
 
 
 def test_no_models_are_an_error(table: tuple[Any, Any]) -> None:

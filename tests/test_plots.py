@@ -240,7 +240,8 @@ def test_digits_do_not_touch_each_other_nor_the_captions() -> None:
         (IMAGES[:59], {}, r"the 60 rows that are reported on: pass X, .*Got 59 rows"),
         (np.zeros((60, 15)), {}, r"square.*Got 15 pixels"),
         (IMAGES - 0.5, {}, r"from 0 \(paper\) to 255 \(ink\).*Got values from -0.5"),
-        (IMAGES, {"n": 0}, "n must be at least 1"),
+        (IMAGES, {"n": 0}, "n must be an int of at least 1"),
+        (IMAGES, {"n": 2.5}, "n must be an int of at least 1. Got 2.5"),
         (IMAGES, {"true": "d"}, "true must be one of"),
     ],
 )

@@ -90,6 +90,7 @@ def test_what_depends_on_the_size_of_the_data_is_judged_by_it() -> None:
     assert unseeded({"": HistGradientBoostingClassifier()}, (10_001, 5))
     assert not unseeded({"": PCA(50)}, (56_000, 784))  # by the covariance matrix
     assert unseeded({"": PCA(50)}, (1_400, 784))
+    assert unseeded({"": PCA(np.int64(50))}, (1_400, 784))
     assert unseeded({"": LinearSVC()}, (100, 784))
     assert unseeded({"": QuantileTransformer()}, (56_000, 784))
 

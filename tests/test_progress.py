@@ -10,7 +10,7 @@ import pytest
 from sklearn.dummy import DummyClassifier
 
 from mnist_models import Step, evaluate
-from mnist_models._progress import Teller, told
+from mnist_models._progress import ProgressTracker, track_progress
 
 from .misbehaving import Misbehaving, numbered_rows
 
@@ -84,7 +84,7 @@ def test_what_models_print_into_a_file_stays_there(
     monkeypatch.setattr(sys, "stdout", stdout)
     monkeypatch.setattr(sys, "stderr", stderr)
     monkeypatch.setenv("TERM", "xterm")
-    with told(None, ["model"]):
+    with track_progress(None, ["model"]):
         print("of the model's own")
     assert (stdout.getvalue() == "of the model's own\n") is to_file
     assert ("of the model's own" in stderr.getvalue()) is not to_file  # above the display
@@ -99,15 +99,15 @@ def test_a_fit_that_is_tried_again_has_one_line_and_numbers_their_room(
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", str(columns))
     one, two = _Task("a model of a rather long name [red]", "fold 1"), _Task("short", "fold 2")
-    with told(None, ["short", one.name, "short"]) as tell:
-        tell("begun", one)
-        tell("begun", two)
-        tell("epoch", two, 3, 20)
-        tell("retried", two)
-        tell("begun", two)
-        tell("finished", _Task("short", "fold 1"))
-        tell("epoch", one, 12, 20)
-        tell("epoch", _Task("late", "fold 9"), 1, 2)  # word of a fit that is over
+    with track_progress(None, ["short", one.name, "short"]) as notify:
+        notify("begun", one)
+        notify("begun", two)
+        notify("epoch", two, 3, 20)
+        notify("retried", two)
+        notify("begun", two)
+        notify("finished", _Task("short", "fold 1"))
+        notify("epoch", one, 12, 20)
+        notify("epoch", _Task("late", "fold 9"), 1, 2)  # word of a fit that is over
     lines = _screen(stderr)
     assert sum("short, fold 2" in line for line in lines) == 1
     assert any(re.match("short, fold 2 .*tried again", line) for line in lines)
@@ -131,16 +131,16 @@ def test_a_fit_tried_again_is_told_and_counted_once(tmp_path: Path) -> None:
 
 def test_whatever_happens_only_ends_are_counted() -> None:
     steps: list[Step] = []
-    tell = Teller(steps.append, ["model"] * 4)
+    notify = ProgressTracker(steps.append, ["model"] * 4)
     for i, what in enumerate(("kept", "finished", "lost", "finished")):
         task = _Task("model", f"fold {i}")
         if what != "kept":
-            tell("begun", task)
-            tell("epoch", task, 1, 2)
+            notify("begun", task)
+            notify("epoch", task, 1, 2)
         if what == "lost":
-            tell("retried", task)
-            tell("begun", task)
-        tell(what, task)
+            notify("retried", task)
+            notify("begun", task)
+        notify(what, task)
     assert [(step.what, step.done) for step in steps if step.what not in ("begun", "epoch")] == [
         ("kept", 1),
         ("finished", 2),

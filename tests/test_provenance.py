@@ -22,7 +22,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from mnist_models import evaluate, make_model
 from mnist_models._running.provenance import (
-    described,
+    describe,
     parameters_of,
     parameters_that_decide,
     sha256_of,
@@ -59,27 +59,27 @@ def test_estimators_in_a_grid_are_told_apart() -> None:
 
 
 def test_functions_are_told_apart_by_what_they_hold() -> None:
-    assert described(_times(2)) == described(_times(2))
-    assert described(_times(2)) != described(_times(3))
+    assert describe(_times(2)) == describe(_times(2))
+    assert describe(_times(2)) != describe(_times(3))
 
     def countdown(n: int) -> int:
         return countdown(n - 1) if n else 0
 
-    assert described(countdown) == described(countdown)  # which holds itself
-    before = described(_add)
+    assert describe(countdown) == describe(countdown)  # which holds itself
+    before = describe(_add)
     _add.__defaults__ = (2.0,)
-    assert described(_add) != before
+    assert describe(_add) != before
 
 
 def test_functions_are_told_apart_by_what_they_do(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = _both()  # of one line
-    assert described(one) != described(other)
+    assert describe(one) != describe(other)
     typed = [eval(f"lambda X: X * {factor}") for factor in (2, 3)]  # whose source is nowhere
-    assert described(typed[0]) != described(typed[1])
-    assert described(typed[0]) == described(eval("\n\nlambda X: X * 2"))  # but lower in its file
-    before = described(_scaled)
+    assert describe(typed[0]) != describe(typed[1])
+    assert describe(typed[0]) == describe(eval("\n\nlambda X: X * 2"))  # but lower in its file
+    before = describe(_scaled)
     monkeypatch.setitem(_scaled.__globals__, "_FACTOR", 3)
-    assert described(_scaled) != before
+    assert describe(_scaled) != before
 
 
 def test_arrays_of_other_shapes_and_types_have_other_sums() -> None:
@@ -87,13 +87,13 @@ def test_arrays_of_other_shapes_and_types_have_other_sums() -> None:
     things = [rows, rows.reshape(2, 3), rows.reshape(3, 2), rows.astype(np.float32)]
     things += [csr_array(np.eye(3)), csr_array(np.eye(3, 9)), rows.astype(object)]
     assert len({sha256_of([thing]) for thing in things}) == len(things)
-    assert len({described(thing) for thing in things}) == len(things)
+    assert len({describe(thing) for thing in things}) == len(things)
 
 
 def test_distributions_are_told_apart() -> None:
     few = [stats.uniform(0, 1), stats.uniform(0, 2), stats.norm(0, 1), stats.randint(0, 1)]
-    assert len({described(each) for each in few}) == len(few)
-    assert described(stats.uniform(0, 1)) == described(stats.uniform(0, 1))
+    assert len({describe(each) for each in few}) == len(few)
+    assert describe(stats.uniform(0, 1)) == describe(stats.uniform(0, 1))
 
 
 def test_only_what_decides_a_result_counts(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import StratifiedKFold
 from mnist_models import make_model
-from mnist_models._running.provenance import described
+from mnist_models._running.provenance import describe
 
 class Colour(enum.Enum):
     RED = "red"
@@ -147,7 +147,7 @@ zoo = [
     VotingClassifier([("a", make_model("forest", random_state=0)), ("b", LogisticRegression())]),
 ]
 for each in zoo:
-    print(type(each), described(each))
+    print(type(each), describe(each))
 """
 
 

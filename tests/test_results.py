@@ -230,6 +230,19 @@ def test_other_formats_are_refused() -> None:
         Evaluation.from_dict(Comparison({"model": _evaluation()}).to_dict())
     with pytest.raises(ValueError, match="Comparison of format 2"):
         Comparison.from_dict(_evaluation().to_dict())
+    with pytest.raises(ValueError, match="must be an Evaluation of format 2"):
+        Evaluation.from_dict(json.loads("[1]"))
+    with pytest.raises(ValueError, match="evaluations must map names"):
+        Comparison.from_dict({"format": 2, "evaluations": [1]})
+    with pytest.raises(ValueError, match="must be an Evaluation of format 2"):
+        Comparison.from_dict({"format": 2, "evaluations": {"model": [1]}})
+
+
+def test_a_comparison_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one Evaluation"):
+        Comparison({})
+    with pytest.raises(ValueError, match="at least one Evaluation"):
+        Comparison.from_dict({"format": 2, "evaluations": {}})
 
 
 def test_str_is_the_whole_report_and_repr_one_line() -> None:

@@ -14,18 +14,18 @@ from sklearn.naive_bayes import GaussianNB
 from mnist_models import Step, evaluate
 from mnist_models._results.findings import Fit
 from mnist_models._running import schedule
-from mnist_models._running.errand import leave_word
 from mnist_models._running.fitting import Outcome, Task
-from mnist_models._running.schedule import Hearing, Lost, Schedule
+from mnist_models._running.job import write_progress
+from mnist_models._running.schedule import Callbacks, Lost, Schedule
 from mnist_models.exceptions import WorkerLostError
 
 from .misbehaving import Misbehaving, numbered_rows
 
 
 class Prepared:
-    """A place whose fits end when the test says so."""
+    """A backend whose fits end when the test says so."""
 
-    ours = True
+    owns_workers = True
 
     def __init__(self, folder: Path, n: int) -> None:
         self.folder = folder
@@ -36,11 +36,11 @@ class Prepared:
     def n_at_once(self) -> int:
         return len(self.futures)
 
-    def submit(self, task: Task, word: Path) -> Future[Any]:
-        leave_word(word, 0, 0)
+    def submit(self, task: Task, progress_file: Path) -> Future[Any]:
+        write_progress(progress_file, 0, 0)
         return next(self._next)
 
-    def look(self, running: Iterable[Future[Any]]) -> None:
+    def cancel_stranded(self, running: Iterable[Future[Any]]) -> None:
         pass
 
     def release(self, future: Future[Any]) -> None:
@@ -55,37 +55,40 @@ def _tasks(n: int) -> list[Task]:
 
 
 _OUTCOME = Outcome(Fit(1.0, 1.0, 1.0, 1, 1), np.zeros(1))
-_NOBODY = Hearing(lambda task: None, lambda task, done, total: None, lambda task: None)
+_NOBODY = Callbacks(lambda task: None, lambda task, done, total: None, lambda task: None)
 
 
 def test_what_is_done_is_told_before_an_error_ends_the_run(tmp_path: Path) -> None:
-    place, tasks = Prepared(tmp_path, 4), _tasks(4)
-    place.futures[0].set_exception(ZeroDivisionError())
-    place.futures[1].set_result(_OUTCOME)
-    place.futures[2].set_result(_OUTCOME)
-    results = Schedule(tasks, place, None, _NOBODY).results()
+    backend, tasks = Prepared(tmp_path, 4), _tasks(4)
+    backend.futures[0].set_exception(ZeroDivisionError())
+    backend.futures[1].set_result(_OUTCOME)
+    backend.futures[2].set_result(_OUTCOME)
+    results = Schedule(tasks, backend, None, _NOBODY).results()
     assert [next(results)[0].number for _ in range(2)] == [1, 2]
     with pytest.raises(ZeroDivisionError) as caught:
         next(results)
     assert any("the fit of model" in note for note in caught.value.__notes__)
-    assert place.discarded == [place.futures[0], place.futures[3]]  # the last was still at work
+    assert backend.discarded == [
+        backend.futures[0],
+        backend.futures[3],
+    ]  # the last was still at work
 
 
 def test_what_ends_while_another_is_recorded_is_in_time(tmp_path: Path) -> None:
-    place = Prepared(tmp_path, 2)
-    place.futures[0].set_result(_OUTCOME)
-    results = Schedule(_tasks(2), place, 0.1, _NOBODY).results()
+    backend = Prepared(tmp_path, 2)
+    backend.futures[0].set_result(_OUTCOME)
+    results = Schedule(_tasks(2), backend, 0.1, _NOBODY).results()
     assert next(results)[1] is _OUTCOME
     time.sleep(0.2)  # as long as it takes to record
-    place.futures[1].set_result(_OUTCOME)
+    backend.futures[1].set_result(_OUTCOME)
     assert next(results)[1] is _OUTCOME
 
 
 def test_one_that_takes_too_long_is_lost(tmp_path: Path) -> None:
-    place = Prepared(tmp_path, 1)
-    ((_, result),) = Schedule(_tasks(1), place, 0.1, _NOBODY).results()
+    backend = Prepared(tmp_path, 1)
+    ((_, result),) = Schedule(_tasks(1), backend, 0.1, _NOBODY).results()
     assert result == Lost("it did not end within timeout=0.1 seconds")
-    assert place.discarded == place.futures
+    assert backend.discarded == backend.futures
 
 
 def test_the_clock_of_a_fit_starts_when_it_runs(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""What a file of a model may say: the checks that every kind of part needs, and its labels.
+"""Checks of a model file's content that all kinds of estimators share; parameters and labels.
 
-Whatever is read was written by anyone. Each check raises ModelFormatError, which names what was
-expected and what was found.
+Anyone may have written the file. Each check raises ModelFormatError, which says what was expected
+and what was found.
 """
 
 from typing import Any
@@ -13,12 +13,12 @@ from mnist_models.exceptions import ModelFormatError
 
 Arrays = dict[str, NDArray[Any]]
 
-# The most numbers that one row may become at any step: 128 MB of float64. No array of a file need
-# bear out what a transformer makes of a row, so this is what keeps a forged one from taking all
-# memory at the first prediction. An image of 4,096 by 4,096 pixels has as many.
+# The most features that a row may have at any step: 128 MB of float64, an image of 4,096 by 4,096
+# pixels. A few numbers can describe a transformer that makes more; without a limit a forged one
+# would take all memory at the first prediction.
 MOST_NUMBERS = 2**24
 
-# JSON's types for NumPy's kinds; objects are labels such as a DataFrame's column of strings
+# JSON's types of labels by NumPy's kinds; "O" is for labels such as a DataFrame's strings
 _LABEL_KINDS: dict[str, Any] = {
     "i": int,
     "u": int,
@@ -30,16 +30,16 @@ _LABEL_KINDS: dict[str, Any] = {
 
 
 def require(sound: bool, found: str, expected: str) -> None:
-    """Raise ModelFormatError, with what was expected and found, unless all is sound."""
+    """Raise ModelFormatError, with what was expected and found, unless ``sound``."""
     if not sound:
         raise ModelFormatError(f"expected {expected}, found {found}")
 
 
-class Told(dict[str, Any]):
-    """What a file tells by name, and which of it nobody has read yet."""
+class TrackedDict(dict[str, Any]):
+    """A dict that knows which of its keys have not been read yet."""
 
-    def __init__(self, told: Any) -> None:
-        super().__init__(told)
+    def __init__(self, items: Any) -> None:
+        super().__init__(items)
         self.unread = set(self)
 
     def __getitem__(self, name: str) -> Any:
@@ -47,14 +47,14 @@ class Told(dict[str, Any]):
         return super().__getitem__(name)
 
 
-def require_all_read(what: str, *told: Told) -> None:
-    """Raise ModelFormatError if a file tells more than such a thing has."""
-    surplus = sorted(set().union(*(each.unread for each in told)))
+def require_all_read(what: str, *dicts: TrackedDict) -> None:
+    """Raise ModelFormatError if there are keys that decoding did not read."""
+    surplus = sorted(set().union(*(each.unread for each in dicts)))
     require(not surplus, f"{surplus} in {what!r}", "nothing beside what it is made of")
 
 
 def count(value: Any, name: str, most: int = MOST_NUMBERS) -> int:
-    """A whole number from 1 to ``most``."""
+    """The value, if it is a whole number from 1 to ``most``."""
     sound = type(value) is int and 0 < value <= most
     require(sound, f"{name} {value!r}", f"a whole number from 1 to {most}")
     return int(value)
@@ -67,10 +67,10 @@ def take(
     dtype: np.dtype[Any] | type,
     finite: bool = True,
 ) -> NDArray[Any]:
-    """An array of the file, if it is of that shape (None: any), type or kind, and finite."""
+    """An array of the file, if it has that shape (None: any) and type or kind, and is finite."""
     require(name in arrays, f"no array {name!r}", f"one beside {sorted(arrays)}")
     array = arrays[name]
-    # a dtype is compared as such: issubdtype tells C's "long" from "long long" of one size
+    # a dtype is compared by ==: issubdtype distinguishes C's "long" and "long long" of one size
     exact = isinstance(dtype, np.dtype)
     right_type = array.dtype == dtype if exact else np.issubdtype(array.dtype, dtype)
     require(
@@ -84,12 +84,12 @@ def take(
 
 
 def encode_parameter(name: str, value: Any) -> Any:
-    """A parameter as JSON has it, or TypeError where JSON could not give it back."""
+    """A parameter as data for JSON, or TypeError where it could not be decoded again."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, tuple | list):
         return [encode_parameter(name, each) for each in value]
-    if isinstance(value, dict):  # of labels, of which JSON would make strings
+    if isinstance(value, dict):  # its keys are labels, of which JSON would make strings
         return {"pairs": [encode_parameter(name, pair) for pair in value.items()]}
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -101,7 +101,7 @@ def encode_parameter(name: str, value: Any) -> Any:
 
 
 def decode_parameter(name: str, value: Any) -> Any:
-    """A parameter as it was, of what :func:`encode_parameter` made of it."""
+    """The parameter of which :func:`encode_parameter` made ``value``."""
     if isinstance(value, dict):
         require(value.keys() == {"pairs"}, f"{name} {value!r}", "pairs of labels and numbers")
         return dict(value["pairs"])
@@ -116,7 +116,7 @@ def encode_classes(model: Any) -> dict[str, Any]:
             f"model must have one output, a label for each row. Got {len(classes)} outputs instead."
         )
     labels = encode_parameter("classes_", classes.tolist())
-    if classes.dtype.kind not in _LABEL_KINDS:  # dates, of which NumPy makes numbers
+    if classes.dtype.kind not in _LABEL_KINDS:  # such as dates
         raise TypeError(
             "A model is saved as plain data: its labels must be numbers, strings or booleans. Got "
             f"{classes.dtype} instead. Fit it on y.astype(str)."
@@ -125,7 +125,7 @@ def encode_classes(model: Any) -> dict[str, Any]:
 
 
 def decode_classes(settings: dict[str, Any]) -> NDArray[Any]:
-    """The labels that :func:`encode_classes` described."""
+    """The labels that :func:`encode_classes` encoded."""
     labels, name = settings["classes"], settings["classes_dtype"]
     require(isinstance(labels, list) and len(labels) >= 2, "fewer than two classes", "two or more")
     kind = _LABEL_KINDS.get(str(name)[1:2])

@@ -1,8 +1,7 @@
-"""Each kind of estimator as plain data (numbers, strings, arrays), and back, checked.
+"""Fitted estimators as plain data (numbers, strings, arrays), and back, checked.
 
-A part is what one fitted estimator comes to: ``settings`` that JSON can hold, and ``arrays``. The
-part of a Pipeline is made of the parts of its steps. The kinds below are all there are: a file
-names one of them, and nothing else is ever built.
+A part is one fitted estimator as data: ``settings`` for JSON, and ``arrays``. That of a Pipeline
+contains those of its steps. A file names one of the kinds below, and nothing else is ever built.
 """
 
 from collections import defaultdict
@@ -19,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from mnist_models._model_files.checks import (
     Arrays,
-    Told,
+    TrackedDict,
     count,
     decode_parameter,
     encode_parameter,
@@ -50,13 +49,13 @@ from mnist_models.linear import LogisticRegression
 from mnist_models.network import SequentialClassifier
 from mnist_models.preprocessing import Standardize
 
-# How a fit was run, which says nothing about the model it made.
+# Parameters of how a fit is run, which do not affect the fitted model.
 _NOT_KEPT = ("callbacks", "n_jobs", "verbose", "warm_start")
 
-# Pipelines within pipelines. At each depth scikit-learn takes four times as long to predict a row.
+# Of nested Pipelines. With each level scikit-learn takes four times as long to predict a row.
 _DEEPEST = 8
 
-# What ``set_output`` may have asked of a transformer; None where nobody called it.
+# The values of ``set_output``; None if it was not called.
 _OUTPUTS = (None, "default", "pandas", "polars")
 
 
@@ -69,19 +68,19 @@ class Part(NamedTuple):
 
 
 class _Kind(NamedTuple):
-    """The class that is loaded, its twins that are saved alike, and the way there and back.
+    """The class that is loaded, how it is encoded and decoded, and classes that are saved as it.
 
-    ``decode`` fills in a new estimator and returns how many features come out of it, or None if it
-    is a classifier.
+    ``decode`` fills in a new estimator and returns how many features it makes, or None if it is a
+    classifier.
     """
 
     estimator: type
     encode: Callable[[Any], tuple[dict[str, Any], Arrays]]
     decode: Callable[[Any, dict[str, Any], Arrays], int | None]
-    twins: tuple[type, ...] = ()
+    also_saved: tuple[type, ...] = ()
 
 
-# Two of our classes are scikit-learn's models, only fitted faster.
+# Two of our classes are models of scikit-learn, only fitted faster.
 _KINDS = {
     "identity": _Kind(FunctionTransformer, encode_nothing, decode_identity),
     "deskew": _Kind(Deskew, encode_nothing, decode_deskew),
@@ -100,12 +99,12 @@ _KINDS = {
 
 
 def encode(estimator: Any, depth: int = 0) -> Part:
-    """A fitted estimator, at some depth within pipelines, as data.
+    """A fitted estimator, at some depth within Pipelines, as data.
 
     Raises
     ------
     TypeError
-        If it is of no known kind, or a parameter of it is no plain value.
+        If it is of another kind, or has a parameter that is not plain data.
     NotFittedError
         If it is not fitted.
     ModelFormatError
@@ -114,11 +113,11 @@ def encode(estimator: Any, depth: int = 0) -> Part:
     if type(estimator) is Pipeline:
         return _encode_pipeline(estimator, depth)
     for name, kind in _KINDS.items():
-        if type(estimator) in (kind.estimator, *kind.twins):
+        if type(estimator) in (kind.estimator, *kind.also_saved):
             check_is_fitted(estimator, "n_features_in_")
             settings, arrays = kind.encode(estimator)
             part = Part(name, _common_settings(estimator, arrays) | settings, arrays)
-            if not arrays:  # its parameters are all there is of it, and read back in no time
+            if not arrays:  # decoding it is cheap, and checks its parameters
                 decode(part)
             return part
     known = ", ".join(kind.estimator.__name__ for kind in _KINDS.values())
@@ -130,7 +129,7 @@ def encode(estimator: Any, depth: int = 0) -> Part:
 
 
 def decode(part: Part, depth: int = 0) -> tuple[Any, int | None]:
-    """The estimator that a part describes, and how many features come out; None of a classifier.
+    """The estimator that a part describes, and how many features it makes; None of a classifier.
 
     Raises
     ------
@@ -141,12 +140,12 @@ def decode(part: Part, depth: int = 0) -> tuple[Any, int | None]:
         return _decode_pipeline(part, depth)
     known = [*_KINDS, "pipeline"]
     require(part.kind in _KINDS, f"an estimator of kind {part.kind!r}", f"one of {known}")
-    kind, settings = _KINDS[part.kind], Told(part.settings)
+    kind, settings = _KINDS[part.kind], TrackedDict(part.settings)
     estimator = kind.estimator()
     _decode_params(estimator, settings["params"])
     estimator.n_features_in_ = count(settings["n_features"], "n_features")
     layouts = settings["layouts"]
-    arrays = Told(
+    arrays = TrackedDict(
         (name, _laid_out(array, layouts[name]) if name in layouts else array)
         for name, array in part.arrays.items()
     )
@@ -169,27 +168,27 @@ def _common_settings(estimator: Any, arrays: Arrays) -> dict[str, Any]:
         "params": {
             name: encode_parameter(name, value)
             for name, value in params.items()
-            # "deprecated" is how scikit-learn says that nobody set it, until it is there no more
+            # "deprecated" is scikit-learn's default for a parameter that it will remove
             if name not in _NOT_KEPT and not (isinstance(value, str) and value == "deprecated")
         },
         "n_features": count(int(estimator.n_features_in_), "n_features"),
         "feature_names": None if names is None else list(names),
         "output": getattr(estimator, "_sklearn_output_config", {}).get("transform"),
-        # sums come out otherwise, in the last bits, where a matrix lies in memory otherwise
+        # the last bits of a sum depend on the matrix's layout in memory
         "layouts": {name: _layout(array) for name, array in arrays.items() if array.ndim == 2},
     }
 
 
 def _layout(matrix: NDArray[Any]) -> list[bool]:
-    """Whether it lies column by column, and whether its rows, and columns, go from the last."""
+    """Whether it is column-major, and whether its rows, and its columns, are stored backwards."""
     down, across = matrix.strides
     return [abs(down) < abs(across), down < 0, across < 0]
 
 
 def _laid_out(matrix: NDArray[Any], layout: list[bool]) -> NDArray[Any]:
     by_column, *backwards = layout
-    turned = tuple(slice(None, None, -1 if each else None) for each in backwards)
-    return np.array(matrix[turned], order="F" if by_column else "C")[turned]
+    reverse = tuple(slice(None, None, -1 if each else None) for each in backwards)
+    return np.array(matrix[reverse], order="F" if by_column else "C")[reverse]
 
 
 def _decode_params(estimator: Any, params: dict[str, Any]) -> None:
@@ -197,7 +196,7 @@ def _decode_params(estimator: Any, params: dict[str, Any]) -> None:
     require(set(params) <= known, f"parameters {sorted(params)}", f"some of {sorted(known)}")
     for name, value in params.items():
         setattr(estimator, name, decode_parameter(name, value))
-    if hasattr(estimator, "_parameter_constraints"):  # scikit-learn's; ours are checked by kind
+    if hasattr(estimator, "_parameter_constraints"):  # scikit-learn's; kinds check ours
         estimator._validate_params()
 
 
@@ -232,8 +231,8 @@ def _decode_pipeline(part: Part, depth: int) -> tuple[Pipeline, int | None]:
     steps: list[tuple[str, Any]] = []
     width: int | None = None
     arrays = _arrays_of_steps(part.arrays)
-    settings = Told(part.settings)
-    for number, step in enumerate(map(Told, settings["steps"])):
+    settings = TrackedDict(part.settings)
+    for number, step in enumerate(map(TrackedDict, settings["steps"])):
         each = Part(step["kind"], step["settings"], arrays.pop(str(number), {}))
         estimator, n_out = decode(each, depth + 1)
         if steps:
@@ -246,7 +245,7 @@ def _decode_pipeline(part: Part, depth: int) -> tuple[Pipeline, int | None]:
         require_all_read(f"step {number} of a pipeline", step)
         width = n_out
     require(len(steps) > 0, "a pipeline without steps", "one step or more")
-    require_all_read("pipeline", settings, Told(arrays))
+    require_all_read("pipeline", settings, TrackedDict(arrays))
     names = [name for name, _ in steps]
     require(all(type(name) is str for name in names), f"steps named {names}", "strings for names")
     pipeline = Pipeline(steps)
@@ -259,7 +258,7 @@ def _check_depth(depth: int) -> None:
 
 
 def _arrays_of_steps(arrays: Arrays) -> dict[str, Arrays]:
-    """Of each step, by its number, the arrays."""
+    """The arrays of each step, by its number."""
     of_steps: dict[str, Arrays] = defaultdict(dict)
     for key, array in arrays.items():
         number, _, name = key.partition("/")

@@ -1,6 +1,6 @@
-"""A random forest as plain data, and back: the nodes of all its trees, one array a field.
+"""A random forest as plain data, and back: an array of all trees' nodes for each field.
 
-scikit-learn walks a tree without checking bounds, so that every node is checked here.
+scikit-learn walks a tree without checking bounds, so every node is checked here.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from mnist_models.forest import RandomForestClassifier
 
 
 def encode_forest(model: RandomForestClassifier) -> tuple[dict[str, Any], Arrays]:
-    """Nodes and their values, tree behind tree, and how many nodes each tree has."""
+    """Nodes and their values, tree after tree, and how many nodes each tree has."""
     settings = encode_classes(model)
     states = [tree.tree_.__getstate__() for tree in model.estimators_]
     nodes = np.concatenate([state["nodes"] for state in states])
@@ -25,12 +25,12 @@ def encode_forest(model: RandomForestClassifier) -> tuple[dict[str, Any], Arrays
 
 
 def decode_forest(model: RandomForestClassifier, settings: dict[str, Any], arrays: Arrays) -> None:
-    """scikit-learn's own trees, each found to be one."""
+    """scikit-learn's own trees, each of them checked."""
     model.classes_ = decode_classes(settings)
     model.n_classes_, model.n_outputs_ = len(model.classes_), 1
     stump = DecisionTreeClassifier().fit([[0.0], [1.0]], np.array([0.0, 1.0]))
     counts = take(arrays, "node_count", None, np.int64)
-    # exact, so that counts near 2**63 cannot wrap around to a plausible sum
+    # in Python's int: counts near 2**63 could overflow to a plausible sum
     total = sum(int(number) for number in counts.ravel())
     sound = counts.ndim == 1 and len(counts) > 0 and bool((counts > 0).all())
     require(sound, "node counts that are not one positive number a tree", "such numbers")
@@ -65,7 +65,7 @@ def _decode_tree(model: RandomForestClassifier, tree: Any) -> DecisionTreeClassi
 
 
 def _decode_nodes(arrays: Arrays, total: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """scikit-learn's own array of nodes, from one array of the file for each of its fields."""
+    """scikit-learn's array of nodes, from an array of the file for each of its fields."""
     names = dtype.names or ()
     # a forest fitted on missing values splits at infinity
     fields = {
@@ -80,15 +80,15 @@ def _decode_nodes(arrays: Arrays, total: int, dtype: np.dtype[Any]) -> NDArray[A
 
 
 def _check_tree(number: int, nodes: NDArray[Any], n_features: int) -> int:
-    """The depth of a tree, or ModelFormatError where walking it could go astray.
+    """The depth of a tree, or ModelFormatError where walking it could leave it or never end.
 
-    scikit-learn walks a tree without checking bounds. Its builders number children after their
-    parents, so a tree that does is finite, and one that does not was not made by them.
+    scikit-learn numbers children after their parents. A tree numbered so is finite, and one that
+    is not was not made by scikit-learn.
     """
     left, right, feature = nodes["left_child"], nodes["right_child"], nodes["feature"]
     index, inner = np.arange(len(nodes)), left != -1
     children = np.sort(np.concatenate([left[inner], right[inner]]))
-    one_parent_each = np.array_equal(children, index[1:])  # so none is out of bounds either
+    one_parent_each = np.array_equal(children, index[1:])  # and none out of bounds
     require(one_parent_each, f"tree {number} with nodes shared, missing or left over", "a tree")
     sound = np.where(
         inner,
@@ -96,8 +96,8 @@ def _check_tree(number: int, nodes: NDArray[Any], n_features: int) -> int:
         right == -1,
     )
     if not sound.all():
-        at = int(np.argmin(sound))
-        require(False, f"tree {number} node {at} out of order", "children behind their parent")
+        node = int(np.argmin(sound))
+        require(False, f"tree {number} node {node} out of order", "children behind their parent")
     depth, level = 0, np.flatnonzero(inner[:1])
     while len(level):
         depth += 1

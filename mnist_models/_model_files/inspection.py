@@ -1,4 +1,4 @@
-"""What a model file holds, in words; no model is built to tell."""
+"""A description of a model file's content, for which no model is built."""
 
 import hashlib
 import json
@@ -15,18 +15,20 @@ _LONGEST_VALUE = 60
 
 
 def inspect_model(path: str | PathLike[str]) -> Iterator[str]:
-    """Lines that tell what is in the file: whose it may be, what it is made of, its arrays.
+    """Lines that describe a file: its SHA-256, versions, estimators, parameters and arrays.
 
-    Whatever the file says is escaped: no line moves a cursor or changes a terminal's colours.
+    Text of the file is escaped: no line moves a cursor or changes a terminal's colours.
 
     Raises
     ------
     ModelFormatError
-        If it is no model file, was damaged, or is of a format that came later.
+        If it is not a model file, is damaged, or has a later format.
+    ModelSecurityError
+        A ModelFormatError: if it has no description of a model although its checksum is right.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
-    with open_file(path) as file:  # once: by its name, it might be another the next time
+    with open_file(path) as file:  # once: the name may be another file's the next time
         manifest, arrays = read_open_model(file, path)
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -34,37 +36,37 @@ def inspect_model(path: str | PathLike[str]) -> Iterator[str]:
     yield f"{path}: a model in format {manifest.format}, {size:,} bytes"
     yield f"sha256 {digest}"
     for name, version in manifest.versions.items():
-        yield f"saved with {_shown(name)} {_shown(version)}"
+        yield f"saved with {_printable(name)} {_printable(version)}"
     try:
-        yield from _told("", manifest.kind, manifest.settings, "")
+        yield from _describe("", manifest.kind, manifest.settings, "")
     except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ModelSecurityError(
             f"{path} has a right checksum, but no description of a model: {error!r}. "
             "Do not use it, and find out where it comes from."
         ) from error
-    yield from _tabulated(arrays)
+    yield from _describe_arrays(arrays)
 
 
-def _told(name: str, kind: str, settings: dict[str, Any], indent: str) -> Iterator[str]:
-    yield f"{indent}{name}{_shown(kind)}"
+def _describe(name: str, kind: str, settings: dict[str, Any], indent: str) -> Iterator[str]:
+    yield f"{indent}{name}{_printable(kind)}"
     indent += "  "
     for step in settings.get("steps", ()):
-        name = f"{_shown(step['name'])}: "
-        yield from _told(name, step["kind"], step["settings"], indent)
+        name = f"{_printable(step['name'])}: "
+        yield from _describe(name, step["kind"], step["settings"], indent)
     for name, value in {**settings, **settings.get("params", {})}.items():
         if name not in ("steps", "params", "layouts") and value is not None:
-            yield f"{indent}{_shown(name)} = {_shown(value)}"
+            yield f"{indent}{_printable(name)} = {_printable(value)}"
 
 
-def _tabulated(arrays: Arrays) -> Iterator[str]:
+def _describe_arrays(arrays: Arrays) -> Iterator[str]:
     yield f"{len(arrays)} arrays"
     for name, array in arrays.items():
         shape = " x ".join(f"{side:,}" for side in array.shape) or "one number"
-        yield f"  {_shown(name)}: {array.dtype} {shape}, {array.nbytes:,} bytes"
+        yield f"  {_printable(name)}: {array.dtype} {shape}, {array.nbytes:,} bytes"
 
 
-def _shown(value: Any) -> str:
-    """A value of the file as JSON has it, in ASCII, not too long; words stand without quotes."""
+def _printable(value: Any) -> str:
+    """A value of the file as JSON in ASCII, cut if it is long; strings without quotes."""
     text = json.dumps(value)
     text = text[1:-1] if isinstance(value, str) else text
     return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "..."

@@ -1,4 +1,4 @@
-"""A model file as data: what it says of itself, and its arrays; no estimator is known here."""
+"""A model file as data: its manifest and its arrays. Nothing here knows estimators."""
 
 import hashlib
 import re
@@ -14,12 +14,12 @@ from mnist_models.exceptions import ModelFormatError, ModelSecurityError
 
 _FORMAT = 1
 
-# The libraries whose arithmetic decides an answer's last bits.
+# The libraries that determine the last bits of predictions.
 _DECISIVE = ("mnist_models", "numpy", "scikit-learn", "keras", "tensorflow")
 
 
 class Manifest(NamedTuple):
-    """What a model file says of itself beside its arrays."""
+    """What a model file holds beside its arrays."""
 
     format: int
     versions: dict[str, str]
@@ -28,14 +28,14 @@ class Manifest(NamedTuple):
 
 
 def decisive_versions() -> dict[str, str]:
-    """The versions, here and now, of the libraries that a model's answers depend on."""
+    """The installed versions of the libraries that predictions depend on."""
     return {name: version(name) for name in _DECISIVE}
 
 
 def write_model_file(
     path: str | PathLike[str], kind: str, settings: dict[str, Any], arrays: Arrays
 ) -> None:
-    """Write a model that has become data, whole or not at all."""
+    """Write a file, whole or not at all."""
     content = pack(Manifest(_FORMAT, decisive_versions(), kind, settings)._asdict(), arrays)
     with atomic_writer(path) as file:
         file.write(content)
@@ -44,7 +44,7 @@ def write_model_file(
 def read_model_file(
     path: str | PathLike[str], expected_sha256: str | None = None
 ) -> tuple[Manifest, Arrays]:
-    """What a model file holds, as data; errors as of :func:`load_model`."""
+    """The content of a model file; errors are those of :func:`mnist_models.load_model`."""
     with open_file(path) as file:
         if expected_sha256 is not None:
             _check_file(path, file, expected_sha256)
@@ -52,10 +52,10 @@ def read_model_file(
 
 
 def read_open_model(file: BufferedReader, path: str | PathLike[str]) -> tuple[Manifest, Arrays]:
-    """As :func:`read_model_file`, of a file that is open; errors call it ``path``."""
+    """As :func:`read_model_file`, of an open file; ``path`` is its name in errors."""
     try:
-        told, arrays = unpack(file)
-        return _manifest(told), arrays
+        description, arrays = unpack(file)
+        return _manifest(description), arrays
     except ValueError as error:
         raise ModelFormatError(
             f"{path} is not a model that this version of mnist_models can load: {error}. "
@@ -63,28 +63,30 @@ def read_open_model(file: BufferedReader, path: str | PathLike[str]) -> tuple[Ma
         ) from error
 
 
-def _manifest(told: Any) -> Manifest:
-    described = isinstance(told, dict) and type(told.get("format")) is int
-    require(described, "none", "the description of a model")
-    if told["format"] != _FORMAT:  # of which nothing else is known
-        versions = told.get("versions")
+def _manifest(data: Any) -> Manifest:
+    has_format = isinstance(data, dict) and type(data.get("format")) is int
+    require(has_format, "none", "the description of a model")
+    if data["format"] != _FORMAT:  # the rest may be anything
+        versions = data.get("versions")
         writer = versions.get("mnist_models") if isinstance(versions, dict) else None
         raise ModelFormatError(
-            f"expected format {_FORMAT}, found {told['format']}: "
+            f"expected format {_FORMAT}, found {data['format']}: "
             f"load it with mnist_models {writer!r}"
         )
-    require(told.keys() == set(Manifest._fields), f"{sorted(told)}", f"{Manifest._fields}")
-    saved = told["versions"]
+    require(data.keys() == set(Manifest._fields), f"{sorted(data)}", f"{Manifest._fields}")
+    saved = data["versions"]
     sound = isinstance(saved, dict) and all(
         isinstance(saved.get(name), str) and len(saved[name]) < 50 for name in _DECISIVE
     )
     require(sound, f"versions {saved!r}", f"those of {_DECISIVE}")
-    return Manifest(**told)
+    return Manifest(**data)
 
 
 def _check_file(path: str | PathLike[str], file: BufferedReader, expected: str) -> None:
     if not (isinstance(expected, str) and re.fullmatch("[0-9a-fA-F]{64}", expected)):
-        raise ValueError(f"expected_sha256 must be 64 hexadecimal digits. Got {expected!r}.")
+        raise ValueError(
+            f"expected_sha256 must be 64 hexadecimal digits. Got {expected!r} instead."
+        )
     found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected.lower():
         raise ModelSecurityError(

@@ -1,7 +1,7 @@
-"""What stands before a classifier, as plain data and back: each ``decode`` tells its width.
+"""Transformers as plain data, and back. Each ``decode`` returns the transformer's width.
 
-The width is how many features come out, which the next step must be for. It is counted before
-anything of that size is made.
+The width is the number of features that it makes, for which the next step must be fitted. It is
+computed before anything of that size is made.
 """
 
 from math import prod
@@ -16,30 +16,30 @@ from mnist_models._model_files.checks import MOST_NUMBERS, Arrays, count, requir
 from mnist_models.image_features import Deskew, HogFeatures
 from mnist_models.preprocessing import Standardize
 
-# What is higher takes long to count, and only of one or two features makes few enough products.
+# Products of a higher degree take long to count, and are few enough only of one or two features.
 _HIGHEST_DEGREE = 100
 
 
 def encode_nothing(_: Any) -> tuple[dict[str, Any], Arrays]:
-    """Of a transformer that learns nothing: its parameters say all."""
+    """Nothing: the transformer learns nothing, and its parameters are saved anyway."""
     return {}, {}
 
 
 def decode_identity(identity: FunctionTransformer, _: dict[str, Any], __: Arrays) -> int:
-    """Features come out as they went in: a function would be code, and no file names any."""
+    """As many features as come in: it has no function, which would be code."""
     return int(identity.n_features_in_)
 
 
 def decode_deskew(deskew: Deskew, _: dict[str, Any], __: Arrays) -> int:
-    """Images come out as they went in, if they have the shape that they are said to have."""
+    """As many pixels as come in, which must be those of its image shape."""
     return prod(resolve_shape(deskew.image_shape, deskew.n_features_in_))
 
 
 def decode_hog(hog: HogFeatures, _: dict[str, Any], __: Arrays) -> int:
-    """The width of what the parameters, once checked, make of an image."""
+    """The number of features that the checked parameters make of an image."""
     hog._check_parameters()
     shape = resolve_shape(hog.image_shape, hog.n_features_in_)
-    # in Python's whole numbers, which do not wrap around as NumPy's do
+    # in Python's int, which does not overflow
     windows = [(side - hog.cell_size) // hog.stride + 1 for side in shape]
     blocks = [number - hog.block_size + 1 for number in windows]
     require(min(blocks) > 0, f"images of shape {shape}", f"images that hold a block of {hog}")
@@ -63,20 +63,20 @@ def encode_pca(pca: PCA) -> tuple[dict[str, Any], Arrays]:
 
 
 def decode_pca(pca: PCA, settings: dict[str, Any], arrays: Arrays) -> int:
-    """As many components as were asked for, from no fewer rows and columns."""
-    d = pca.n_features_in_
+    """The number of components: as the parameter says, and at most that of rows and columns."""
+    n_features = pca.n_features_in_
     pca.n_samples_ = count(settings["n_samples"], "n_samples", most=2**63 - 1)
-    n = count(settings["n_components"], "n_components", most=min(pca.n_samples_, d))
-    asked = pca.n_components  # besides a number: a share of the variance, "mle" or None
-    as_asked = not isinstance(asked, int) or asked == n
-    require(as_asked, f"{n} components where n_components={asked}", "as many")
+    n = count(settings["n_components"], "n_components", most=min(pca.n_samples_, n_features))
+    parameter = pca.n_components  # or a share of the variance, "mle" or None
+    is_equal = not isinstance(parameter, int) or parameter == n
+    require(is_equal, f"{n} components where n_components={parameter}", "as many")
     pca.n_components_ = n
-    pca.components_ = take(arrays, "components", (n, d), np.floating)
-    dtype = pca.components_.dtype  # the others change what these make, in place
-    pca.mean_ = take(arrays, "mean", (d,), dtype)
+    pca.components_ = take(arrays, "components", (n, n_features), np.floating)
+    dtype = pca.components_.dtype  # these two are combined with it in place
+    pca.mean_ = take(arrays, "mean", (n_features,), dtype)
     pca.explained_variance_ = take(arrays, "explained_variance", (n,), dtype)
     pca.singular_values_ = take(arrays, "singular_values", (n,), np.floating)
-    # 0/0 of the variance of constant data
+    # the share of a variance of 0 is 0 / 0
     ratio = take(arrays, "explained_variance_ratio", (n,), np.floating, finite=False)
     pca.explained_variance_ratio_ = ratio
     pca.noise_variance_ = take(arrays, "noise_variance", (1,), np.floating)[0]
@@ -86,13 +86,13 @@ def decode_pca(pca: PCA, settings: dict[str, Any], arrays: Arrays) -> int:
 
 
 def decode_products(products: PolynomialFeatures, _: dict[str, Any], __: Arrays) -> int:
-    """As many products as the degree makes, which scikit-learn counts."""
+    """The number of products of that degree, as scikit-learn counts them."""
     degree = products.degree
     highest = degree[-1] if isinstance(degree, tuple) else degree
     sound = isinstance(highest, int) and highest <= _HIGHEST_DEGREE
     require(sound, f"degree {degree!r}", f"one of at most {_HIGHEST_DEGREE}")
     products.fit(np.zeros((1, products.n_features_in_)))
-    # scikit-learn makes the products of lower degrees too, and drops them
+    # scikit-learn makes products of lower degrees first, and then drops them
     made = products._n_out_full
     require(made <= MOST_NUMBERS, f"{made} products of {products}", f"at most {MOST_NUMBERS}")
     return int(products.n_output_features_)
@@ -104,7 +104,7 @@ def encode_standardize(scaler: Standardize) -> tuple[dict[str, Any], Arrays]:
 
 
 def decode_standardize(scaler: Standardize, _: dict[str, Any], arrays: Arrays) -> int:
-    """One mean and one scale above 0 for each feature."""
+    """The number of features, each with a mean and a scale above 0."""
     shape = (scaler.n_features_in_,)
     scaler.mean_ = take(arrays, "mean", shape, np.float64)
     scaler.scale_ = take(arrays, "scale", shape, np.float64)

@@ -1,1 +1,1 @@
-"""Warnings of what would mislead, before the first fit."""
+"""Warnings before the first fit, of what would make its results misleading."""

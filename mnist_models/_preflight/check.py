@@ -1,8 +1,8 @@
-"""Before a long run: warn of what would mislead without a sign.
+"""Warn before a long run of what would make its results misleading.
 
-A check returns what it found, with the remedy, or None. A warning that cries wolf will be switched
-off, so each has a threshold below which what it looks for can move no conclusion, or may as well be
-chance.
+A check returns what it found, with the remedy, or None. False alarms would make users switch
+warnings off, so each check has a threshold below which a finding cannot change a conclusion, or may
+well be chance.
 """
 
 import math
@@ -25,7 +25,7 @@ _Check: TypeAlias = Callable[[], str | None]
 
 
 def preflight(models: Mapping[str, Any], data: Data, folds: Folds, ignore: Iterable[str]) -> None:
-    """Warn of each finding once, at the line that called the library.
+    """Warn of each finding, at the line that called the library.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def preflight(models: Mapping[str, Any], data: Data, folds: Folds, ignore: Itera
     Raises
     ------
     ValueError
-        If there is no check of such a name.
+        If there is no check of that name.
 
     Warns
     -----
@@ -49,18 +49,18 @@ def preflight(models: Mapping[str, Any], data: Data, folds: Folds, ignore: Itera
         The message begins with the name in brackets.
     """
     ignored = [ignore] if isinstance(ignore, str) else list(ignore)
-    looks = checks(models, data, folds)
+    by_name = checks(models, data, folds)
     for name in ignored:
-        check_name(name, looks, "each of ignore")
-    for name, look in looks.items():
-        finding = None if name in ignored else look()
+        check_name(name, by_name, "each of ignore")
+    for name, check in by_name.items():
+        finding = None if name in ignored else check()
         if finding is not None:
             message = f"[{name}] {finding} To silence this: ignore=({name!r},)."
             warnings.warn(PreflightWarning(message), stacklevel=_levels_to_the_caller())
 
 
 def checks(models: Mapping[str, Any], data: Data, folds: Folds) -> dict[str, _Check]:
-    """All there are, by the names that silence them; each looks when it is called."""
+    """All checks, by the names that silence them."""
     return {
         "many-classes": lambda: many_classes(data.y),
         "few-rows": lambda: few_rows(data.y, folds),
@@ -73,7 +73,7 @@ def checks(models: Mapping[str, Any], data: Data, folds: Folds) -> dict[str, _Ch
 
 
 def _levels_to_the_caller() -> int:
-    """How far above :func:`check` the first line outside the package is."""
+    """The stacklevel, for :func:`preflight`, of the first caller outside the package."""
     frame, levels = sys._getframe(1), 1
     while frame.f_back is not None and Path(frame.f_code.co_filename).is_relative_to(_PACKAGE):
         frame, levels = frame.f_back, levels + 1
@@ -81,5 +81,5 @@ def _levels_to_the_caller() -> int:
 
 
 def _shape(X: Any) -> tuple[int, int]:
-    """Rows and columns, one column of what has none."""
+    """Numbers of rows and of values in each."""
     return X.shape[0], math.prod(X.shape[1:])

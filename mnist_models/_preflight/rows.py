@@ -1,4 +1,4 @@
-"""Rows that would mislead, copied or scaled: what was found and the remedy, or None."""
+"""Checks of rows: copied or scaled. Each returns what it found and the remedy, or None."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,15 +10,15 @@ from scipy.sparse import issparse
 from mnist_models._running.fitting import Data
 from mnist_models._running.input import Folds
 
-# A row of the held-out part that was trained on may move the accuracy by 1/n, not more. Fewer of
-# them than this share are lost in the rounding of an accuracy of three digits.
+# A test row that was trained on changes the accuracy by at most 1/n. A smaller share of them than
+# this is lost in the rounding of an accuracy to three digits.
 _LEAKED = 0.001
 
 
 def duplicate_rows(data: Data, folds: Folds) -> str | None:
-    """Rows that are tested by a model that was trained on the very same.
+    """Rows that are tested by a model that was trained on equal rows.
 
-    Sparse rows are not looked at, nor are cells that have no hash, as lists have none.
+    Sparse rows are not checked, nor are rows with values that have no hash, such as lists.
     """
     parts = _parts(data)
     if any(issparse(part) for part in parts):
@@ -43,8 +43,8 @@ def duplicate_rows(data: Data, folds: Folds) -> str | None:
     if not found or _repeats_by_chance(rows[0]):
         return None
     return (
-        f"{' '.join(found)} Reading these right is memory. Drop the copies (np.unique(X, axis=0, "
-        "return_index=True)), or keep them in one fold by GroupKFold."
+        f"{' '.join(found)} A model can classify these from memory. Drop the copies "
+        "(np.unique(X, axis=0, return_index=True)), or keep them in one fold by GroupKFold."
     )
 
 
@@ -54,7 +54,7 @@ def _parts(data: Data) -> list[Any]:
 
 
 def _count_known(seen: NDArray[np.intp], asked: NDArray[np.intp]) -> int:
-    """How many of the second codes are among the first."""
+    """How many of the codes asked for are among those seen."""
     n_codes = 1 + max(seen.max(initial=0), asked.max(initial=0))
     return int(np.count_nonzero(np.bincount(seen, minlength=n_codes)[asked]))
 
@@ -71,7 +71,9 @@ def _hashes(parts: list[Any], rows: list[NDArray[Any]]) -> list[NDArray[Any]]:
     if not dtype.hasobject:
         whole = (np.ascontiguousarray(part, dtype=dtype) for part in rows)
         return [_integers(hash(row.tobytes()) for row in part) for part in whole]
-    if all(hasattr(part, "iloc") for part in parts):  # ten times faster, and knows missing values
+    if all(
+        hasattr(part, "iloc") for part in parts
+    ):  # ten times faster, and treats missing values as equal
         from pandas.util import hash_pandas_object
 
         return [hash_pandas_object(part, index=False).to_numpy() for part in parts]
@@ -83,22 +85,22 @@ def _integers(values: Iterator[int]) -> NDArray[np.int64]:
 
 
 def _repeats_by_chance(rows: NDArray[Any]) -> bool:
-    """Whether rows this poor in values repeat of themselves, so that repeats tell nothing.
+    """Whether rows have so few different values that equal rows tell nothing.
 
-    Estimated as if columns were independent. They never are, hence a millionth, not 1, as the
-    number of pairs from which on repeats are taken for chance.
+    The number of equal pairs is estimated as if columns were independent. They never are: hence
+    repeats pass for chance from a millionth of a pair on, not from one pair on.
     """
-    some = rows[:: max(1, len(rows) // 1000)]
-    some = some.astype(str) if some.dtype.hasobject else some
+    sample = rows[:: max(1, len(rows) // 1000)]
+    sample = sample.astype(str) if sample.dtype.hasobject else sample
     pairs = len(rows) ** 2 / 2
-    for column in some.T:
+    for column in sample.T:
         _, counts = np.unique(column, return_counts=True)
-        pairs *= np.sum(counts * (counts - 1)) / max(1, len(some) * (len(some) - 1))
+        pairs *= np.sum(counts * (counts - 1)) / max(1, len(sample) * (len(sample) - 1))
     return bool(pairs > 1e-6)
 
 
 def scaled_outside(data: Data) -> str | None:
-    """Rows that a scaler has seen all of, if not of every column."""
+    """Rows that were standardized before the split, in most columns or in all."""
     parts = _parts(data)
     for name, scaled in (("X", parts[:1]), ("X and the test set together", parts)):
         n_scaled, n_varied = _standardized(scaled)
@@ -106,29 +108,30 @@ def scaled_outside(data: Data) -> str | None:
             columns = "All" if n_scaled == n_varied else f"{n_scaled} of {n_varied}"
             return (
                 f"{columns} columns of {name} have mean 0 and standard deviation 1, so they were "
-                "scaled before rows were divided, and training has seen something of the rows held "
-                "out. Give the raw rows, and put the scaler into the model: "
+                "scaled before the split, and training has used something of the rows held out. "
+                "Give the raw rows, and put the scaler into the model: "
                 "make_pipeline(StandardScaler(), model)."
             )
     return None
 
 
 def _standardized(parts: list[Any]) -> tuple[int, int]:
-    """How many columns have mean 0 and deviation 1, and how many vary at all.
+    """How many columns have mean 0 and standard deviation 1, and how many vary at all.
 
-    A hundred times closer to 0 and 1 than a sample has them by chance.
+    They must be a hundred times closer to 0 and 1 than a random sample would be.
     """
     rows = [_as_array(part) for part in parts if not issparse(part)]
     n_rows = sum(len(part) for part in rows)
     if len(rows) < len(parts) or any(part.dtype.kind != "f" for part in rows) or n_rows < 2:
         return 0, 0
     close = 0.01 / np.sqrt(n_rows)
-    with np.errstate(invalid="ignore", over="ignore"):  # a model may take NaN and infinity
+    with np.errstate(invalid="ignore", over="ignore"):  # some models accept NaN and infinity
         means = sum(part.sum(axis=0, dtype=np.float64) for part in rows) / n_rows
         squares = sum(np.einsum("ij,ij->j", part, part, dtype=np.float64) for part in rows)
-        away = np.abs(np.sqrt(squares / n_rows) - 1)  # the deviation, where the mean is 0
-    # whether the sum was divided by n or by n - 1
-    scaled = (np.abs(means) < close) & (away < close + 1 / n_rows)
+        # where the mean is 0, the root of the mean square is the standard deviation
+        from_1 = np.abs(np.sqrt(squares / n_rows) - 1)
+    # 1 / n more, for a variance that was divided by n - 1
+    scaled = (np.abs(means) < close) & (from_1 < close + 1 / n_rows)
     if not scaled.any():
         return 0, 0
     varied = np.any([(part != rows[0][0]).any(axis=0) for part in rows], axis=0)

@@ -1,17 +1,19 @@
-"""Models that are another at every fit: what was found and the remedy, or None.
+"""A check of random seeds: models that differ from fit to fit.
 
-By scikit-learn's convention ``random_state=None`` draws anew at every fit. So every part of a model
-that has it so is named, but for those below, of which it is known when they draw nothing.
+By scikit-learn's convention ``random_state=None`` draws other numbers in every fit. So the check
+names every part of a model that has it, except those below while they are known to draw nothing.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from mnist_models._names import some
 
 
 def unseeded(models: Mapping[str, Any], shape: tuple[int, int]) -> str | None:
-    """Parts of the models that draw random numbers, where X has such a shape."""
+    """Parts of the models that draw random numbers, for X of this shape."""
     found = [
         f"{name!r} ({type(part).__name__})"
         for name, model in models.items()
@@ -20,7 +22,7 @@ def unseeded(models: Mapping[str, Any], shape: tuple[int, int]) -> str | None:
     if not found:
         return None
     return (
-        f"{some(found)}: random_state is None, so every fit is another model, and no run can be "
+        f"{some(found)}: random_state is None, so every fit gives another model, and no run can be "
         "repeated. Pass random_state=0, or any int."
     )
 
@@ -31,7 +33,7 @@ def _unseeded_parts(model: Any, shape: tuple[int, int]) -> list[Any]:
     if not hasattr(model, "get_params"):
         return []
     params = {"": model} | {f"__{key}": part for key, part in model.get_params(deep=True).items()}
-    # an ensemble seeds what it is made of
+    # an ensemble seeds its own estimators
     inside = tuple(f"{key}__" for key, part in params.items() if isinstance(part, BaseEnsemble))
     parts = {
         id(part): part
@@ -44,7 +46,7 @@ def _unseeded_parts(model: Any, shape: tuple[int, int]) -> list[Any]:
 
 
 def _draws(part: Any, shape: tuple[int, int]) -> bool:
-    """Whether a fit on so many rows and columns may draw a random number."""
+    """Whether a fit on this many rows and columns may draw random numbers."""
     if type(part).__module__.split(".")[0] in _SEED_THEMSELVES:
         return False
     for kind in type(part).__mro__:
@@ -58,8 +60,8 @@ def _pca(part: Any, n_rows: int, n_columns: int) -> bool:
     if part.svd_solver != "auto":
         return part.svd_solver in ("randomized", "arpack")
     n_wanted = part.n_components
-    return (
-        isinstance(n_wanted, int)
+    return bool(
+        isinstance(n_wanted, int | np.integer)
         and n_wanted < 0.8 * min(n_rows, n_columns)
         and max(n_rows, n_columns) > 500
         and (n_columns > 1000 or n_rows < 10 * n_columns)
@@ -67,14 +69,14 @@ def _pca(part: Any, n_rows: int, n_columns: int) -> bool:
 
 
 def _linear_svc(part: Any, n_rows: int, n_columns: int) -> bool:
-    """Only Newton's method, for the primal problem, draws nothing."""
+    """Only Newton's method, which solves the primal problem, draws nothing."""
     asked = (part.penalty, part.loss, part.multi_class)
     primal = part.dual is False or (part.dual == "auto" and n_rows >= n_columns)
     return not (primal and asked == ("l2", "squared_hinge", "ovr"))
 
 
 def _hist_gradient_boosting(part: Any, n_rows: int, _: int) -> bool:
-    """Rows held out to stop early, columns left out, or bins found on a sample of 200,000."""
+    """It draws rows to stop early by, features, or a sample of 200,000 rows for its bins."""
     stops = part.early_stopping is True or (part.early_stopping == "auto" and n_rows > 10_000)
     return bool(stops or part.max_features < 1 or n_rows > 200_000)
 
@@ -95,7 +97,7 @@ def _subsample(part: Any, n_rows: int, _: int) -> bool:
     return part.subsample is not None and n_rows > part.subsample
 
 
-# when they draw, by their documentation, for scikit-learn 1.9
+# Whether each draws random numbers, by the documentation of scikit-learn 1.9.
 _DRAWS: dict[str, Callable[..., bool]] = {
     "ClassifierChain": lambda part, *_: part.order == "random",
     "DummyClassifier": lambda part, *_: part.strategy in ("stratified", "uniform"),
@@ -116,5 +118,5 @@ _DRAWS: dict[str, Callable[..., bool]] = {
     "TunedThresholdClassifierCV": lambda part, *_: isinstance(part.cv, float),
 }
 
-# None is a fixed seed to them
+# Libraries whose models take None for a fixed seed.
 _SEED_THEMSELVES = ("catboost", "lightgbm", "xgboost")

@@ -1,1 +1,1 @@
-"""Rendering: plain data in, text or a picture out. Nothing here knows the rest of the library."""
+"""Rendering: plain data in, text or a plot out. Nothing here knows the rest of the library."""

@@ -1,4 +1,4 @@
-"""What all pictures share: new Axes without pyplot, colours, labels that are shown as they are."""
+"""What all plots share: new Axes without pyplot, colours, labels shown literally."""
 
 import textwrap
 from collections.abc import Sequence
@@ -9,18 +9,17 @@ from mnist_models._report.text import legible
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Colours that the colour-blind tell apart too: M. Okabe and K. Ito, "Color Universal Design", 2008,
+# Colours that the colour-blind can tell apart: M. Okabe and K. Ito, "Color Universal Design", 2008,
 # https://jfly.uni-koeln.de/color/. Of their eight, black is kept for averages; yellow is too pale
 # for a line on white.
-BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY = COLOURS = (
-    *("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"),
-)
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
+BLUE, _, _, VERMILLION, _, _ = COLOURS
 GREY, LIGHT_GREY = "#737373", "#D9D9D9"
 SMALL = 8  # points, for legends and captions
 
 
 def new_axes(width: float, height: float, columns: int = 1) -> Any:
-    """One Axes, or a row of them, on a new figure that pyplot knows nothing of; inches."""
+    """One Axes, or a row of them, on a new figure outside pyplot, of that size in inches."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -29,7 +28,7 @@ def new_axes(width: float, height: float, columns: int = 1) -> Any:
 
 
 def finish(ax: "Axes", title: str, x: str, y: str) -> "Axes":
-    """Title and names of the axes, without a frame above and to the right."""
+    """Add a title and names of the axes; remove the frame above and to the right."""
     lines = (plain(line) for line in title.splitlines())
     ax.set_title("\n".join(lines), fontsize="medium")
     ax.set(xlabel=x, ylabel=y)
@@ -38,7 +37,7 @@ def finish(ax: "Axes", title: str, x: str, y: str) -> "Axes":
 
 
 def plain(text: str) -> str:
-    r"""Text that matplotlib shows as it is: in one line, and a dollar begins no formula.
+    r"""Text that matplotlib shows literally: on one line, with no formula begun by a dollar.
 
     Examples
     --------
@@ -49,7 +48,7 @@ def plain(text: str) -> str:
 
 
 def short(label: str, width: int) -> str:
-    """A label of so many characters at most.
+    """A label cut to at most ``width`` characters.
 
     Examples
     --------
@@ -61,7 +60,7 @@ def short(label: str, width: int) -> str:
 
 
 def wrapped(labels: Sequence[str], width: int) -> list[str]:
-    """Labels in up to three lines of so many characters each."""
+    """Labels wrapped to at most three lines of ``width`` characters."""
     return [
         "\n".join(plain(line) for line in textwrap.wrap(label, width, max_lines=3, placeholder="…"))
         for label in labels

@@ -1,4 +1,4 @@
-"""Reliability diagrams: how often a model is right when it is so sure."""
+"""Reliability diagrams: accuracy over the probability of the predicted class."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _BINS = 10
-# The standard error of a share of n rows is 1 / (2 √n) at most: from here on not above the width
-# of a bin. Of fewer rows, an accuracy may as well be that of the bins beside.
+# The standard error of a share of n rows is at most 1 / (2 √n): from 25 rows on, no more than the
+# width of a bin. The accuracy of fewer rows may as well be that of a neighbouring bin.
 _ENOUGH = 25
 _LARGEST, _SMALLEST = 220, 12  # areas of the points, in square points
 
@@ -23,19 +23,19 @@ def plot_calibration(
     title: str,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Accuracy over confidence in ten bins of equal width, with the share of rows in each.
+    """Draw accuracy over confidence in ten bins of equal width, and the share of rows in each.
 
-    The area of a point is by its rows. Points of fewer than 25 rows are hollow and no line goes
-    through them: their standard error may be above the width of a bin.
+    The area of a point is proportional to its rows. Points of fewer than 25 rows are hollow and no
+    line goes through them: their standard error may exceed the width of a bin.
 
     Parameters
     ----------
     confidence : ndarray of float, shape (n,)
-        The probability of the class predicted.
+        The probability of the predicted class.
     right : ndarray of bool, shape (n,)
-        Whether it is the true one.
+        Whether that is the true class.
     title : str
-        What stands above.
+        The title.
     ax : matplotlib.axes.Axes, default=None
         Where to draw. None: on a new figure.
 
@@ -44,11 +44,11 @@ def plot_calibration(
     matplotlib.axes.Axes
     """
     ax = new_axes(5.6, 5.2) if ax is None else ax
-    confidence = np.clip(confidence, 0, 1)  # sums of 32 bits may be a little over 1
+    confidence = np.clip(confidence, 0, 1)  # sums in float32 may exceed 1 a little
     edges = np.linspace(0, 1, _BINS + 1)
-    places = np.searchsorted(edges[1:-1], confidence)
+    bins = np.searchsorted(edges[1:-1], confidence)
     counts, hits, sums = (
-        np.bincount(places, weights, _BINS) for weights in (None, right, confidence)
+        np.bincount(bins, weights, _BINS) for weights in (None, right, confidence)
     )
     error = float(np.sum(np.abs(hits - sums)) / len(right))
     _draw_counts(ax, edges[:-1] + 0.5 / _BINS, counts)
@@ -67,7 +67,7 @@ def _draw_counts(ax: "Axes", middles: NDArray[np.float64], counts: NDArray[Any])
 
 
 def _draw_points(ax: "Axes", x: NDArray[Any], y: NDArray[Any], counts: NDArray[Any]) -> None:
-    """A point for each bin that has rows; a line from one to the next where both have enough."""
+    """A point for each bin that has rows, joined by lines where neighbours have enough."""
     enough, few = counts >= _ENOUGH, (counts > 0) & (counts < _ENOUGH)
     areas = np.maximum(_LARGEST * counts / counts.max(), _SMALLEST)
     ax.plot(x, np.where(enough, y, np.nan), color=BLUE)

@@ -1,4 +1,4 @@
-"""Pictures made of plain numbers: folds on one axis, learning curves."""
+"""Charts of the HTML page as plain numbers: fold scores on one axis, learning curves."""
 
 import math
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ from mnist_models._report.scales import Scale, make_scale
 
 
 class Line(NamedTuple):
-    """One series of a chart; places are in percent of the chart, y from the top."""
+    """One series of a chart; positions are in percent of the chart, y from the top."""
 
-    whose: str
+    fit: str
     part: str
     points: str
     best: tuple[float, float, str] | None
 
 
 class Chart(NamedTuple):
-    """One quantity over the epochs."""
+    """One metric over the epochs."""
 
     name: str
     x: Scale
@@ -26,14 +26,14 @@ class Chart(NamedTuple):
     lines: list[Line]
 
     @property
-    def told(self) -> str:
-        """The best epoch in words, where there is one to tell of."""
-        told = {line.best[2] for line in self.lines if line.best and line.part == "validation"}
-        return f" · {told.pop()}" if len(told) == 1 else ""
+    def best_epoch(self) -> str:
+        """The best epoch in words, if there is one fit that has one."""
+        best = {line.best[2] for line in self.lines if line.best and line.part == "validation"}
+        return f" · {best.pop()}" if len(best) == 1 else ""
 
 
 def fold_axis(models: Sequence[ModelShown]) -> Scale:
-    """One axis for the scores of all models and their intervals, as far as they are finite.
+    """One axis for the finite scores of all models and their intervals.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def fold_axis(models: Sequence[ModelShown]) -> Scale:
 
 
 def learning_charts(histories: Sequence[History]) -> list[Chart]:
-    """A chart for every quantity that was watched, its validation beside it.
+    """A chart for every metric, of training and validation.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ def learning_charts(histories: Sequence[History]) -> list[Chart]:
     Returns
     -------
     list of Chart
-        Loss first, then accuracy, then the others by name. Values that are not finite are
-        left out; so are quantities that have no others.
+        Loss first, then accuracy, then the others by name. Values that are not finite are left
+        out, and so are metrics that have only such values.
     """
     names = {name.removeprefix("val_") for _, history, _ in histories for name in history}
     order = sorted(names, key=lambda name: (name != "loss", name != "accuracy", name))
@@ -67,8 +67,8 @@ def learning_charts(histories: Sequence[History]) -> list[Chart]:
 
 def _chart(name: str, histories: Sequence[History]) -> Chart | None:
     series = [
-        (whose, part, [float(value) for value in history[key]], best)
-        for whose, history, best in histories
+        (fit, part, [float(value) for value in history[key]], best)
+        for fit, history, best in histories
         for part, key in (("train", name), ("validation", f"val_{name}"))
         if key in history
     ]
@@ -78,14 +78,14 @@ def _chart(name: str, histories: Sequence[History]) -> Chart | None:
     epochs = max(len(values) for _, _, values, _ in series)
     x, y = _epoch_scale(epochs), make_scale(finite, parts=4)
     lines = [
-        Line(whose, part, _points(values, x, y), _best(values, best, x, y))
-        for whose, part, values, best in series
+        Line(fit, part, _points(values, x, y), _best(values, best, x, y))
+        for fit, part, values, best in series
     ]
     return Chart(name.replace("_", " "), x, y, lines)
 
 
 def _epoch_scale(epochs: int) -> Scale:
-    """From the first epoch to the last, whole numbers on it."""
+    """An axis from the first epoch to the last, with ticks at whole numbers."""
     step = max(1, round(make_scale([0, epochs], parts=6).ticks[1][0]))
     ticks = [(float(epoch), str(epoch)) for epoch in range(step, epochs + 1, step)]
     if step > 1:
@@ -104,8 +104,8 @@ def _points(values: Sequence[float], x: Scale, y: Scale) -> str:
 def _best(
     values: Sequence[float], best: int | None, x: Scale, y: Scale
 ) -> tuple[float, float, str] | None:
-    """Where the best epoch's value stands, and what to say of it."""
+    """The position of the best epoch's value, and a sentence on it."""
     if best is None or not 0 <= best < len(values) or not math.isfinite(values[best]):
         return None
-    told = f"best epoch {best + 1}: {values[best]:.4f}"
-    return x.place(best + 1), round(100 - y.place(values[best]), 2), told
+    words = f"best epoch {best + 1}: {values[best]:.4f}"
+    return x.place(best + 1), round(100 - y.place(values[best]), 2), words

@@ -13,28 +13,29 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _GRID = np.linspace(0, 1, 1001)
+_STYLE = ("color", "linestyle", "linewidth", "drawstyle", "zorder")
 _LOOKS: list[dict[str, Any]] = [
     {"color": colour, "linestyle": dashes} for dashes in ("-", (0, (4, 1.5))) for colour in COLOURS
 ]
 _MOST_NAMED = len(_LOOKS)  # of more classes, the worst are named
 _UNNAMED: dict[str, Any] = {"color": LIGHT_GREY, "linewidth": 0.8, "zorder": 1, "label": "_"}
 _FINE = 1 / 1000  # a tenth of an inch is 20 of these, a hundredth in the magnified corner
-_GOOD = 0.95  # from this area on, the curves are one line in the corner, which is magnified
+_GOOD = 0.95  # above this area, curves nearly coincide in the corner, which is then magnified
 
 
 class OneVersusRest(NamedTuple):
-    """What is drawn.
+    """What the curves are drawn from.
 
     Attributes
     ----------
     truth : ndarray of bool, shape (n, n_classes)
-        Which class each row is of.
+        Whether each row is of each class.
     chances : ndarray, shape (n, n_classes)
-        What the model gave each class.
+        The probability of each class.
     labels : sequence of str
-        What to call the classes.
+        The classes' names.
     title : str
-        What stands above.
+        The title.
     """
 
     truth: NDArray[np.bool_]
@@ -49,13 +50,13 @@ class _Curve(NamedTuple):
     area: float
 
 
-_Shape = Callable[[Any, Any], _Curve]
+_MakeCurve = Callable[[Any, Any], _Curve]
 
 
 def plot_roc(answers: OneVersusRest, ax: "Axes | None" = None) -> "Axes":
-    """Recall over false positive rate as the threshold falls, a curve for each class.
+    """Draw recall over false positive rate, a curve for each class, and their average.
 
-    The average is that of the classes' recalls at the same false positive rate.
+    The average is the mean of the classes' recalls at the same false positive rate.
 
     Parameters
     ----------
@@ -86,10 +87,10 @@ def plot_roc(answers: OneVersusRest, ax: "Axes | None" = None) -> "Axes":
 
 
 def plot_precision_recall(answers: OneVersusRest, ax: "Axes | None" = None) -> "Axes":
-    """Precision over recall as the threshold falls, a curve for each class.
+    """Draw precision over recall, a curve for each class, and their average.
 
-    Steps, as average precision adds them up; the average is that of the classes' precisions at the
-    same recall.
+    Curves are steps, as average precision sums them. The average is the mean of the classes'
+    precisions at the same recall.
 
     Parameters
     ----------
@@ -135,14 +136,16 @@ def _steps_at_grid(curve: _Curve) -> NDArray[np.float64]:
     return precision[np.searchsorted(recall, _GRID)]
 
 
-def _of_each_class(shape: _Shape, answers: OneVersusRest) -> tuple[dict[str, _Curve], list[str]]:
-    """The curves by label; and the labels of classes that cannot have one."""
+def _of_each_class(
+    make_curve: _MakeCurve, answers: OneVersusRest
+) -> tuple[dict[str, _Curve], list[str]]:
+    """The curves by label, and the labels of classes that have none."""
     curves, missing = {}, []
     for label, truth, chances in zip(
         answers.labels, answers.truth.T, answers.chances.T, strict=True
     ):
         if truth.any() and not truth.all():
-            curves[label] = shape(truth, chances)
+            curves[label] = make_curve(truth, chances)
         else:
             missing.append(label)
     if not curves:
@@ -160,7 +163,7 @@ def _average(curves: dict[str, _Curve], x: Any, y: Any) -> _Curve:
 def _draw(
     ax: "Axes", curves: dict[str, _Curve], average: _Curve, style: dict[str, Any]
 ) -> list[Any]:
-    """A line for each class in its order, then the average."""
+    """Draw a line for each class in order, then the average."""
     worst = sorted(curves, key=lambda label: curves[label].area)[: len(COLOURS)]
     named = list(curves) if len(curves) <= _MOST_NAMED else worst
     lines = []
@@ -176,7 +179,7 @@ def _draw(
 
 
 def _thinned(curve: _Curve) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The points that can be told from the one before: 14,000 rows need not be 14,000 points."""
+    """Leave out points that are drawn where the one before is: there may be one for every row."""
     cells = np.round([curve.x / _FINE, curve.y / _FINE])
     kept = np.append(True, (np.diff(cells) != 0).any(axis=0))
     kept[-1] = True
@@ -184,16 +187,13 @@ def _thinned(curve: _Curve) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def _magnify(ax: "Axes", lines: list[Any], place: Any, x: Any, y: Any) -> None:
-    """The corner that the lines turn in, once more in the empty middle."""
+    """Draw the corner in which the lines turn once more, magnified, in the empty middle."""
     corner = ax.inset_axes(place, xlim=x, ylim=y)
     for line in lines:
         style = {name: getattr(line, f"get_{name}")() for name in _STYLE}
         corner.plot(*line.get_data(), **style)
     corner.tick_params(labelsize=SMALL - 1)
     ax.indicate_inset_zoom(corner, edgecolor=GREY)
-
-
-_STYLE = ("color", "linestyle", "linewidth", "drawstyle", "zorder")
 
 
 def _add_legend(
@@ -203,7 +203,7 @@ def _add_legend(
     missing: Sequence[str],
     place: Literal["lower left", "lower right"],
 ) -> None:
-    """Names of the lines that have one; below them, what is drawn without, or not at all."""
+    """Name the lines; below, count those without a name and list the classes without a line."""
     from matplotlib.lines import Line2D
 
     named = [line for line in lines if line.get_label() != "_"]

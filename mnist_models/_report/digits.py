@@ -1,4 +1,4 @@
-"""The digits of a page: packed into blocks, as many as there is room for."""
+"""The digits of a page, packed into blocks, as many as there is room for."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from mnist_models._report.sprites import sprite_sheet
 
 
 class Block(TypedDict):
-    """Some hundred digits: what was read in them, and their pictures, both in base64."""
+    """Some hundred digits: their labels, predictions and images, in base64."""
 
     count: int
     numbers: str
@@ -19,14 +19,14 @@ class Block(TypedDict):
 
 
 def pack(blocks: Iterable[Digits], room: int) -> list[Block]:
-    """Blocks in the order given, till the next one would not fit.
+    """Pack blocks in the order given, until the next one would not fit.
 
     Parameters
     ----------
     blocks : iterable of Digits
-        The most important first; no more of them are asked for than are used, and one.
+        The most important first. Only as many are consumed as fit, and one more.
     room : int
-        How many bytes they may take in the page.
+        How many bytes of the page they may take.
 
     Returns
     -------

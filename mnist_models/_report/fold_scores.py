@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 def plot_fold_scores(
     scores: Mapping[str, NDArray[np.float64]], scoring: str, ax: "Axes | None" = None
 ) -> "Axes":
-    """A point for every fold, a line through each fold, the means marked.
+    """Draw a point for every fold and model, a line through each fold, and the means.
 
     Parameters
     ----------
     scores : mapping of str to ndarray, shape (n_folds,)
-        The models by name, the one to stand on top first.
+        The models' scores by name, the topmost first.
     scoring : str
-        What the scores are.
+        The score's name.
     ax : matplotlib.axes.Axes, default=None
         Where to draw. None: on a new figure.
 

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_COLUMNS = 8
-_DIGIT = 0.9  # inches a side, on a new figure; what follows is in digits
+_DIGIT = 0.9  # side of a digit on a new figure in inches, the unit of the gaps and captions below
 _SHORT = 3  # characters; longer labels have a line each, and more room
-_GAP, _WIDE_GAP = 0.12, 0.9  # between two in a row
-_CAPTION, _HIGH_CAPTION = 0.5, 0.65  # below each
-_WIDTH = 21  # characters
+_GAP, _WIDE_GAP = 0.12, 0.9  # between digits in a row
+_CAPTION, _HIGH_CAPTION = 0.5, 0.65  # height
+_WIDTH = 21  # characters of a label
 
 
 class Misread(NamedTuple):
-    """A digit, what it is, what it was taken for, and how surely (None: not known)."""
+    """A digit, its true and its predicted class, and the latter's probability, if known."""
 
     image: NDArray[Any]
     true: str
@@ -30,14 +30,14 @@ class Misread(NamedTuple):
 
 
 def plot_gallery(digits: Sequence[Misread], title: str, ax: "Axes | None" = None) -> "Axes":
-    """Digits in rows, true → predicted below each, and the probability of what was predicted.
+    """Draw digits in rows; below each, true → predicted, and the predicted class's probability.
 
     Parameters
     ----------
     digits : sequence of Misread
         In the order to show them; images of shape (height, width), from 0 (paper) to 1 (ink).
     title : str
-        What stands above.
+        The title.
     ax : matplotlib.axes.Axes, default=None
         Where to draw. None: on a new figure.
 
@@ -62,7 +62,7 @@ def plot_gallery(digits: Sequence[Misread], title: str, ax: "Axes | None" = None
 
 
 def _draw(ax: "Axes", digit: Misread, middle: float, top: float) -> None:
-    """Ink on paper in a square of side 1, and the caption below."""
+    """Draw ink on paper in a square of side 1, and the caption below."""
     height, width = (side / max(digit.image.shape) for side in digit.image.shape)
     x, y = middle - width / 2, top + (1 - height) / 2
     place = (x, x + width, y + height, y)

@@ -1,4 +1,4 @@
-"""A page of its own: every style, script, number and picture in one file that fetches nothing."""
+"""The HTML page: styles, script, numbers and images in one file that fetches nothing."""
 
 import base64
 import hashlib
@@ -22,16 +22,16 @@ def render(page: Page, blocks: Iterable[Digits], image_shape: tuple[int, int] | 
     Parameters
     ----------
     page : Page
-        What it shows.
+        All of the page but the digits.
     blocks : iterable of Digits
-        The digits to look at, the most important first; as many as fit are taken.
+        The digits, the most important first; as many as fit are taken.
     image_shape : tuple (height, width) of int, or None
-        Of their pictures; None where there are none.
+        Of the digits' images; None if there are none.
 
     Returns
     -------
     str
-        At most ``LARGEST`` bytes in UTF-8, unless figures alone, of hundreds of classes, are more.
+        At most ``LARGEST`` bytes in UTF-8, unless the tables of hundreds of classes alone are more.
     """
     environment = _make_environment()
     template = environment.get_template("report.html")
@@ -64,7 +64,7 @@ def _make_environment() -> Any:
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("mnist_models._report"),
-        autoescape=True,  # names of models and classes are anybody's text
+        autoescape=True,  # names of models and classes may be any text
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -83,7 +83,7 @@ def _make_environment() -> Any:
 
 
 def _asset(environment: Any, name: str) -> Any:
-    """A style sheet or script beside the template, as it is: it is ours, and holds no data."""
+    """A style sheet or script beside the template, not escaped: it is ours, and has no data."""
     import markupsafe
 
     source, _, _ = environment.loader.get_source(environment, name)
@@ -91,12 +91,12 @@ def _asset(environment: Any, name: str) -> Any:
 
 
 def _csp_hash(text: str) -> str:
-    """What a Content-Security-Policy calls an inline style or script by."""
+    """The hash by which a Content-Security-Policy allows an inline style or script."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _heat(share: float, most: float) -> int:
-    """The shade of a cell, 0 for none to 20 for the most: in proportion, but never none for some.
+    """The shade of a cell from 0 to 20, in proportion to ``most``; 0 for exactly 0 only.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def _heat(share: float, most: float) -> int:
 
 
 def _bytes(value: int) -> str:
-    """A size in the unit that suits it, thousands to the next.
+    """A size in bytes with a decimal prefix and two digits or three.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Learning curves: how a score went from epoch to epoch."""
+"""Learning curves: a metric from epoch to epoch."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class Course(NamedTuple):
-    """One fit: a value for each epoch in training, and in validation, if any."""
+class LearningCurve(NamedTuple):
+    """A metric in one fit: a value for each epoch of training, and of validation, if any."""
 
     training: Sequence[float]
     validation: Sequence[float]
@@ -18,18 +18,18 @@ class Course(NamedTuple):
 
 
 def plot_learning_curve(
-    courses: Sequence[Course], metric: str, title: str, ax: "Axes | None" = None
+    curves: Sequence[LearningCurve], metric: str, title: str, ax: "Axes | None" = None
 ) -> "Axes":
-    """Training and validation over the epochs, the best epoch marked; several fits together.
+    """Draw training and validation over the epochs, the best epoch marked, of one fit or more.
 
     Parameters
     ----------
-    courses : sequence of Course
+    curves : sequence of LearningCurve
         One for each fit.
     metric : str
-        What the values are.
+        The metric's name.
     title : str
-        What stands above.
+        The title.
     ax : matplotlib.axes.Axes, default=None
         Where to draw. None: on a new figure.
 
@@ -40,13 +40,13 @@ def plot_learning_curve(
     from matplotlib.ticker import MaxNLocator
 
     ax = new_axes(6.4, 4.4) if ax is None else ax
-    width = 2.0 if len(courses) == 1 else 1.0
-    for course in courses:
-        _draw(ax, course.training, "training", BLUE, "--", width)
-        _draw(ax, course.validation, "validation", VERMILLION, "-", width)
-        best, watched = course.best_epoch, course.validation or course.training
+    width = 2.0 if len(curves) == 1 else 1.0
+    for curve in curves:
+        _draw(ax, curve.training, "training", BLUE, "--", width)
+        _draw(ax, curve.validation, "validation", VERMILLION, "-", width)
+        best, watched = curve.best_epoch, curve.validation or curve.training
         if best is not None and 0 <= best < len(watched):
-            ax.plot(best + 1, watched[best], "o", color="black", label=_best(courses))
+            ax.plot(best + 1, watched[best], "o", color="black", label=_best_epoch_label(curves))
     ax.set_xlim(left=0.5)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles, labels = ax.get_legend_handles_labels()
@@ -61,13 +61,12 @@ def _draw(
     if not values:
         return
     epochs = range(1, len(values) + 1)
-    marker = "." if len(values) == 1 else ""  # a line of one point would not be seen
+    marker = "." if len(values) == 1 else ""  # a line of one point is invisible
     ax.plot(epochs, values, style, marker=marker, color=colour, linewidth=width, label=name)
 
 
-def _best(courses: Sequence[Course]) -> str:
-    """What the legend says of the mark."""
-    best = courses[0].best_epoch
-    if len(courses) > 1 or best is None:
+def _best_epoch_label(curves: Sequence[LearningCurve]) -> str:
+    best = curves[0].best_epoch
+    if len(curves) > 1 or best is None:
         return "best epoch, whose weights were kept"
     return f"best epoch, {best + 1}, whose weights were kept"

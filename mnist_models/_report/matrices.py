@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 _MOST_WITH_PERCENTS = 12  # classes; where there are more, a cell holds the count alone
 _LABEL_WIDTH = 18  # characters
-_CHARACTERS_SIDE_BY_SIDE = 45
-_TURNS = 0.65  # of the Blues: from there on white is more legible than black
+_MOST_CHARACTERS = 45  # of all labels; more are written upwards
+_DARK = 0.65  # share from which white text is more legible on blue than black
 
 
 class Matrix(NamedTuple):
-    """What is drawn: counts with true classes in rows, what to call the classes, and a title."""
+    """A confusion matrix: counts with true classes in rows, the classes' names, and a title."""
 
     counts: NDArray[np.int64]
     labels: Sequence[str]
@@ -27,22 +27,21 @@ class Matrix(NamedTuple):
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """Of the true class, from 0 to 1."""
+        """Each count as a share of its true class, from 0 to 1."""
         return self.counts / np.maximum(self.counts.sum(axis=1, keepdims=True), 1)
 
     @property
     def worst(self) -> float:
-        """The largest share read wrong in one way; 1 where nothing is."""
-        return (
-            float(np.max(self.shares, where=~np.eye(len(self.labels), dtype=bool), initial=0)) or 1
-        )
+        """The largest share off the diagonal; 1 if all are 0."""
+        off_diagonal = ~np.eye(len(self.labels), dtype=bool)
+        return float(np.max(self.shares, where=off_diagonal, initial=0)) or 1.0
 
 
 def plot_confusion_matrix(matrix: Matrix, ax: "Axes | None" = None) -> "Axes":
-    """Counts and row percents in every cell: what is right in blue, what is wrong in red.
+    """Draw counts and row percents in every cell, the diagonal in blue, errors in red.
 
-    The red is scaled by the largest share that is wrong, for beside 97 % on the diagonal 2 % would
-    look like none.
+    Red has a scale of its own, up to the largest error: on the scale of the diagonal, 2 % would
+    look like none beside 97 %.
 
     Parameters
     ----------
@@ -64,7 +63,7 @@ def plot_confusion_matrix(matrix: Matrix, ax: "Axes | None" = None) -> "Axes":
 def plot_confusion_matrices(
     first: Matrix, second: Matrix, axes: "Sequence[Axes] | None" = None
 ) -> "tuple[Axes, Axes]":
-    """Two of them side by side, in the same colours.
+    """Draw two matrices side by side, in the same colours.
 
     Parameters
     ----------
@@ -98,11 +97,11 @@ def _draw(matrix: Matrix, ax: "Axes", worst: float, *, with_bars: bool) -> None:
         _add_colour_bar(right, ax, 0.54, "right")
         _add_colour_bar(wrong, ax, 0.0, "wrong")
     few = len(labels) <= _MOST_WITH_PERCENTS
-    dark = np.diag(np.diag(shares) >= _TURNS)
+    dark = np.diag(np.diag(shares) >= _DARK)
     for place, text in np.ndenumerate(display.text_):
         text.set(
             text=_cell(int(counts[place]), float(shares[place]), with_percent=few),
-            in_layout=False,  # it is inside, and thousands of them take seconds to measure
+            in_layout=False,  # inside anyway, and measuring thousands of them takes seconds
             fontsize=8 if few else 6,
             color="white" if dark[place] else "black",
         )
@@ -110,12 +109,12 @@ def _draw(matrix: Matrix, ax: "Axes", worst: float, *, with_bars: bool) -> None:
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0, labelsize=None if few else 7)
     longest = max((len(line) for label in labels for line in label.splitlines()), default=0)
-    if longest * len(labels) > _CHARACTERS_SIDE_BY_SIDE:
+    if longest * len(labels) > _MOST_CHARACTERS:
         ax.tick_params(axis="x", rotation=90)
 
 
 def _colour(matrix: Matrix, ax: "Axes", worst: float) -> tuple[Any, Any]:
-    """The cells of the diagonal and those beside it, each with colours of their own."""
+    """Draw the diagonal and the other cells, each in its own colours."""
     from matplotlib.colors import LinearSegmentedColormap
 
     diagonal, percents = np.eye(len(matrix.labels), dtype=bool), 100 * matrix.shares
@@ -135,7 +134,7 @@ def _cell(count: int, share: float, *, with_percent: bool) -> str:
 
 
 def _add_colour_bar(image: Any, ax: "Axes", bottom: float, what: str) -> None:
-    """Half as high as the matrix, beside it."""
+    """Add a bar beside the matrix, half as high."""
     place = ax.inset_axes((1.03, bottom, 0.04, 0.46))
     bar = ax.figure.colorbar(image, cax=place)
     bar.set_label(f"{what}, % of the true class", fontsize=SMALL)
@@ -143,7 +142,7 @@ def _add_colour_bar(image: Any, ax: "Axes", bottom: float, what: str) -> None:
 
 
 def _side(matrix: Matrix) -> float:
-    """Of a new figure, in inches: so that what stands in the cells fits into them."""
+    """The side of a new figure in inches: large enough for the text in the cells."""
     n = len(matrix.labels)
     longest = min(max(len(label) for label in matrix.labels), _LABEL_WIDTH)
     return max(4.0, (0.62 if n <= _MOST_WITH_PERCENTS else 0.3) * n) + 0.08 * longest

@@ -1,4 +1,4 @@
-"""What the HTML page shows, as plain data."""
+"""The content of the HTML page, as plain data."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -23,9 +23,9 @@ class ModelShown:
     by_class, averages : sequence of (str, float, float, float, int)
         Name, precision, recall, F1 and support.
     predict_seconds, seconds_per_digit : float
-        Of predicting all rows at once, and of one of them.
+        Of one ``predict``, and of that divided by its rows.
     histories : sequence of (str, dict of str to list of float, int or None)
-        Whose history it is, one value an epoch, and which entry is the best epoch's.
+        The fit's name, its history with a value for each epoch, and the best epoch's index.
     interval, cv_interval : tuple (low, high) of float
         Of the accuracy, and of the folds' mean score, at a level of 95 %.
     """
@@ -59,7 +59,7 @@ class ModelShown:
 
     @property
     def n_errors(self) -> int:
-        """How many rows were read wrong."""
+        """How many rows were misclassified."""
         return sum(map(sum, self.counts)) - sum(row[i] for i, row in enumerate(self.counts))
 
 
@@ -70,14 +70,14 @@ class Page:
     Attributes
     ----------
     labels : sequence of str
-        What the classes are called, in the order of the confusion matrices.
+        The classes' names, in the order of the confusion matrices.
     models : sequence of ModelShown
         Best first.
     source : str
         ``"test"`` or ``"out-of-fold"``.
     verdicts : dict of str to sequence of str
-        What can be said of the differences between models, under headings; first of the two that
-        lead.
+        Sentences on the differences between models, under headings; the first of each is on the
+        two best models.
     provenance : dict of str to str
         Hashes and seed, each under the name it is shown by.
     """
@@ -99,7 +99,7 @@ class Page:
 
     @property
     def worst_error(self) -> float:
-        """The largest share of a class that a model read wrong in one way; 0 where none did."""
+        """The largest share of a class that a model took for another; 0 if there is none."""
         shares = (
             count / sum(row)
             for model in self.models
@@ -112,18 +112,18 @@ class Page:
 
 @dataclass(frozen=True)
 class Digits:
-    """The rows whose digits can be looked at, the most important first.
+    """Rows with their digits, the most important first.
 
     Attributes
     ----------
     rows, true : sequence of int
-        Their numbers, and the numbers of their classes.
+        Their row numbers, and the indices of their true classes.
     read : sequence of sequence of int
-        For each model, the number of the class it read.
+        For each model, the indices of the predicted classes.
     rank : sequence of sequence of int
-        For each model, the row's place in the order in which digits are shown.
+        For each model, the rows' ranks in the order of display.
     permille : sequence of (sequence of sequence of int, or None)
-        For each model, thousandths for each class; None where it gives no probabilities.
+        For each model, the probabilities of all classes in thousandths; None if it gives none.
     images : ndarray of float32, shape (n, height, width), or None
         From 0 (paper) to 1 (ink).
     """

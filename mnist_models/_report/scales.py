@@ -1,4 +1,4 @@
-"""From values to places on an axis, in percent of its length, so that pictures fit any width."""
+"""Axes with round ticks; positions are in percent, so that charts fit any width."""
 
 import math
 from collections.abc import Iterable
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 
 class Scale(NamedTuple):
-    """An axis from ``low`` to ``high`` with a few round numbers on it."""
+    """An axis from ``low`` to ``high``, with the values and names of its ticks."""
 
     low: float
     high: float
     ticks: list[tuple[float, str]]
 
     def place(self, value: float) -> float:
-        """Where a value stands, in percent, to two places.
+        """The position of a value in percent of the axis, to two decimals.
 
         Examples
         --------
@@ -24,14 +24,14 @@ class Scale(NamedTuple):
 
 
 def make_scale(values: Iterable[float], parts: int = 5) -> Scale:
-    """An axis that holds all values, its ends and ticks round numbers.
+    """An axis that covers all values, with round numbers for its ends and ticks.
 
     Parameters
     ----------
     values : iterable of float
         Finite, at least one.
     parts : int, default=5
-        About how many steps from tick to tick there are to be.
+        About how many intervals there are between ticks.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def make_scale(values: Iterable[float], parts: int = 5) -> Scale:
     """
     values = list(values)
     low, high = min(values), max(values)
-    if high - low <= 1e-9 * max(abs(low), abs(high)):  # all the same: an axis needs some length
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # all equal: widen the range
         spread = abs(low) / 100 or 1.0
         low, high = low - spread, high + spread
     step = _round_step((high - low) / parts)
@@ -55,6 +55,6 @@ def make_scale(values: Iterable[float], parts: int = 5) -> Scale:
 
 
 def _round_step(rough: float) -> float:
-    """The next number above that is 1, 2 or 5 times a power of ten."""
+    """The smallest number not below ``rough`` that is 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(rough))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))

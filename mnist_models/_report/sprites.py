@@ -1,4 +1,4 @@
-"""Many small pictures in one PNG."""
+"""Many small images in one PNG."""
 
 import io
 
@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 COLUMNS = 32
-_LEVELS = 16  # four bits: at this size nobody tells more apart
+_LEVELS = 16  # four bits: more greys make no visible difference at this size
 
 
 def sprite_sheet(images: NDArray[np.float32]) -> bytes:
-    """Images side by side, 32 to a row, as a PNG with 16 greys: ink black, paper white.
+    """Images in rows of 32, as a PNG with 16 greys: ink black, paper white.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def sprite_sheet(images: NDArray[np.float32]) -> bytes:
     Returns
     -------
     bytes
-        A PNG as high as it must be; what is left over of the last row is paper.
+        A PNG; the rest of the last row is paper.
     """
     from PIL import Image
 

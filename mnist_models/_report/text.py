@@ -8,7 +8,7 @@ Row = Sequence[str]
 
 
 def text_table(header: Row, rows: Sequence[Row]) -> str:
-    """Columns two blanks apart, the first flush left, the others flush right.
+    """Columns separated by two spaces, the first aligned left, the others right.
 
     Examples
     --------
@@ -23,7 +23,7 @@ def text_table(header: Row, rows: Sequence[Row]) -> str:
 
 
 def markdown_table(header: Row, rows: Sequence[Row]) -> str:
-    """The same as a Markdown table, cells escaped.
+    """A Markdown table, its first column aligned left, the others right, its cells escaped.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def markdown_table(header: Row, rows: Sequence[Row]) -> str:
 
 
 def escaped(words: str) -> str:
-    """Text that Markdown takes for no mark of its own, on one line."""
+    """Text on one line that Markdown shows literally."""
     words = legible(words)
     for mark in "\\|`*_<>[]":
         words = words.replace(mark, f"\\{mark}")
@@ -52,7 +52,7 @@ def _text_line(cells: Row, widths: Sequence[int]) -> str:
 
 
 def legible(words: str) -> str:
-    r"""Text that any file takes: half of a surrogate pair, which none does, stands as its escape.
+    r"""Text that can be encoded: lone surrogates, which cannot, are escaped.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def legible(words: str) -> str:
 
 
 def confusion_rows(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> list[list[str]]:
-    """The rows of a confusion matrix as cells: the true label, then the counts, zeros as a dot."""
+    """The rows of a confusion matrix as cells: the true label, then the counts, with · for 0."""
     return [
         [label, *(str(count) if count else "·" for count in row)]
         for label, row in zip(labels, counts, strict=True)
@@ -71,25 +71,25 @@ def confusion_rows(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> li
 
 
 def mean_and_std(values: Sequence[float]) -> str:
-    """Those of the folds' scores, or how many folds have none.
+    """Mean and standard deviation of the folds' scores, or how many folds have none.
 
     Examples
     --------
     >>> mean_and_std([0.9, 0.8]), mean_and_std([0.9, float("nan")])
     ('0.8500 ± 0.0500', 'missing in 1 of 2 folds')
     """
-    told = mean(values)
-    return f"{told} ± {pstdev(values):.4f}" if all(map(math.isfinite, values)) else told
+    words = mean(values)
+    return f"{words} ± {pstdev(values):.4f}" if all(map(math.isfinite, values)) else words
 
 
 def mean(values: Sequence[float]) -> str:
-    """That of the folds' scores, or how many folds have none."""
+    """The mean of the folds' scores, or how many folds have none."""
     missing = sum(not math.isfinite(value) for value in values)
     return f"missing in {missing} of {len(values)} folds" if missing else f"{fmean(values):.4f}"
 
 
 def percent(share: float, decimals: int = 0) -> str:
-    """A share in percent: "100 %" is all, "0 %" none, and what only rounds to these is not so told.
+    """A share in percent; "100 %" and "0 %" stand for exactly all and none only.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def percent(share: float, decimals: int = 0) -> str:
 
 
 def seconds(value: float) -> str:
-    """A duration in the unit that suits it, with two digits that mean something.
+    """A duration in s, ms or µs, with at least two significant digits.
 
     Examples
     --------

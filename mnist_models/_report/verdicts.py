@@ -1,4 +1,4 @@
-"""What a test found, in plain words. Two models are never called equal: a test cannot show that."""
+"""Test results in plain words. No verdict calls two models equal: a test cannot show that."""
 
 import math
 import re
@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from mnist_models._report.text import legible
 
 WIDTH = 79
-# spaces that no line ends at: those of "p = 0.003" and "95 %"
+# spaces that do not break a line: those of "p = 0.003" and "95 %"
 _INSIDE_A_FIGURE = re.compile(r"(?<=\bp) (?=[=<])|(?<=[=<]) (?=\d)|(?<=\d) (?=%)")
 
-# what the two tests are about
+# the questions that the two tests answer
 _HEADINGS = {
     "folds": "Which kind of model reads better, by the folds",
     "test": "Which of the fitted models reads better, by the test set",
@@ -29,24 +29,24 @@ def verdict(
     in_points: bool,
     n_tests: int,
 ) -> str:
-    """One sentence on two models.
+    """One sentence on the difference between two models.
 
     Parameters
     ----------
     names : tuple of str
-        The first and the second model.
+        The names of the first and the second model.
     where : str
-        What they were compared on.
+        What they were compared on, such as "on the test set".
     difference : float
-        The first's score less the second's; NaN if one of them has none.
+        The first's score minus the second's; NaN if one of them has none.
     interval : tuple of float or None
-        Of the difference; None if it is not known.
+        Of the difference; None if it is unknown.
     level : float
-        Of all intervals at once; a p-value below 1 - level is a difference shown.
+        Of all intervals at once. A p-value below 1 - level shows a difference.
     p_value : float
         Corrected for the number of tests.
     in_points : bool
-        Whether the scores are shares, whose differences are told in percentage points.
+        Whether to give the difference in percentage points, because scores are shares.
     n_tests : int
         How many tests it was corrected for.
 
@@ -81,7 +81,7 @@ def verdict(
 
 
 def _borderline(is_shown: bool, low: float) -> str:
-    """A test and an interval are not always of one mind; whoever reads both is told of it."""
+    """A remark where test and interval disagree, which they may do: they are two methods."""
     if is_shown == (low > 0):
         return ""
     sure, unsure = ("test", "interval") if is_shown else ("interval", "test")
@@ -89,7 +89,7 @@ def _borderline(is_shown: bool, low: float) -> str:
 
 
 def headed(verdicts: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
-    """The sentences under words for what they are about.
+    """The sentences under the headings that readers see.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def headed(verdicts: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
 
 
 def listed(verdicts: Mapping[str, Sequence[str]]) -> str:
-    """The same for a terminal of 80 columns, each sentence on lines of its own."""
+    """The sentences under their headings, wrapped for a terminal of 80 columns."""
     return "\n\n".join(
         "\n".join([f"{heading}:", *(_filled(legible(each)) for each in sentences)])
         for heading, sentences in headed(verdicts).items()
@@ -108,7 +108,7 @@ def listed(verdicts: Mapping[str, Sequence[str]]) -> str:
 
 
 def _filled(sentence: str) -> str:
-    together = _INSIDE_A_FIGURE.sub("\0", sentence)  # which no legible text has
+    together = _INSIDE_A_FIGURE.sub("\0", sentence)  # spaces that fill() cannot break
     lines = textwrap.fill(
         together, WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False
     )
@@ -116,7 +116,7 @@ def _filled(sentence: str) -> str:
 
 
 def _decimals(interval: tuple[float, float] | None, in_points: bool) -> int:
-    """As many as show the width of the interval with two digits, and on which side of 0 it ends."""
+    """Enough decimals for two digits of the interval's width and the sign of its lower end."""
     if interval is None:
         return 1 if in_points else 4
     scale = 100 if in_points else 1
@@ -127,12 +127,12 @@ def _decimals(interval: tuple[float, float] | None, in_points: bool) -> int:
 
 
 def _number(value: float, decimals: int, in_points: bool) -> str:
-    # plus 0: what is rounded to -0.0 is written 0.0
+    # adding 0.0 turns -0.0 into 0.0
     return f"{round(value * (100 if in_points else 1), decimals) + 0.0:.{decimals}f}"
 
 
 def _p_value(value: float, limit: float) -> str:
-    """With two digits, or as many more as show on which side of the limit it is."""
+    """A p-value with two digits, or as many more as show on which side of the limit it is."""
     if value < 0.0001:
         return "< 0.0001"
     written = (f"{value:.{digits}g}" for digits in range(2, 18))

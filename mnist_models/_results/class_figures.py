@@ -1,4 +1,4 @@
-"""How well each class is read: precision, recall, F1, support; and the averages, kept apart."""
+"""Precision, recall, F1 and support of each class, and their averages."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -9,17 +9,17 @@ from sklearn.metrics import precision_recall_fscore_support
 
 
 class ClassFigures(NamedTuple):
-    """How well one class is read, or all of them on average.
+    """Precision, recall, F1 and support of one class, or of their average.
 
     Attributes
     ----------
     name : str
-        The class's label, or which average.
+        The class's label, or the name of the average.
     precision, recall, f1 : float
-        From 0 to 1; 0 where there is nothing to divide by, as the precision of a class never
+        From 0 to 1; 0 where the denominator is 0, as for the precision of a class that is never
         predicted.
     support : int
-        Rows that are of the class.
+        Number of rows of the class.
     """
 
     name: str
@@ -32,7 +32,7 @@ class ClassFigures(NamedTuple):
 def class_figures(
     y_true: NDArray[Any], y_pred: NDArray[Any], classes: NDArray[Any]
 ) -> tuple[ClassFigures, ...]:
-    """Those of every class, in the order given.
+    """The figures of every class, in the order of ``classes``.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def class_figures(
 
 
 def average_figures(figures: Sequence[ClassFigures]) -> tuple[ClassFigures, ClassFigures]:
-    """The same on average over the classes: each alike, then each by its support."""
+    """The macro average of the classes, and the average weighted by support."""
     shares = np.array([each[1:4] for each in figures])
     support = [each.support for each in figures]
 

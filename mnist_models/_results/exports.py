@@ -1,4 +1,4 @@
-"""An evaluation for other tools: a pandas table, and what MLflow logs."""
+"""Evaluations for other tools: a pandas table, and entries for MLflow."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnist_models._results.findings import Findings
+from mnist_models._results.findings import Findings, Fit
+from mnist_models._results.intervals import ConfidenceInterval
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# mlflow/utils/validation.py of MLflow 3: names of letters, digits and "_-.: /", that are paths
-# within a folder; lengths as in https://mlflow.org/docs/latest/rest-api.html, the shorter ones
+# Names are paths of letters, digits and "_-.: /" (mlflow/utils/validation.py of MLflow 3); the
+# lengths are the shortest of https://mlflow.org/docs/latest/rest-api.html.
 _NAME_LENGTH, _PARAM_LENGTH, _TAG_LENGTH = 250, 6000, 5000
 
 _COLUMNS = {
@@ -21,14 +22,14 @@ _COLUMNS = {
     "predict_seconds": "float64",
     "n_train": "int64",
     "n_predicted": "int64",
-    "model_bytes": "Int64",  # pandas' own kind of int, which can be missing
+    "model_bytes": "Int64",  # pandas' nullable integer
     "peak_bytes": "Int64",
     "best_epoch": "Int64",
 }
 
 
 def make_frame(models: Mapping[str, Findings]) -> "pd.DataFrame":
-    """A row for every fit of every model.
+    """A DataFrame with a row for every fit of every model.
 
     Raises
     ------
@@ -49,7 +50,7 @@ def make_frame(models: Mapping[str, Findings]) -> "pd.DataFrame":
 
 
 def mlflow_entries(found: Findings) -> dict[str, dict[str, Any]]:
-    """Parameters, metrics and tags, by names and of lengths that MLflow takes."""
+    """Parameters, metrics and tags, with names and lengths that MLflow accepts."""
     origin = found.provenance
     params = {"evaluate.scoring": found.scoring, "evaluate.n_folds": str(len(found.folds))}
     tags = {"model_name": found.model_name, "source": found.source}
@@ -66,7 +67,7 @@ def mlflow_entries(found: Findings) -> dict[str, dict[str, Any]]:
     }
 
 
-def _parts(found: Findings) -> Iterator[tuple[str, Any]]:
+def _parts(found: Findings) -> Iterator[tuple[str, Fit]]:
     for number, fold in enumerate(found.folds, start=1):
         yield f"fold {number}", fold
     if found.test is not None:
@@ -97,7 +98,7 @@ def _metrics(found: Findings) -> Iterator[tuple[str, float]]:
         yield f"f1-score/{name}", each.f1
 
 
-def _ends(name: str, interval: Any) -> Iterator[tuple[str, float]]:
+def _ends(name: str, interval: ConfidenceInterval) -> Iterator[tuple[str, float]]:
     if interval.is_known:
         yield f"{name}_low", interval.low
         yield f"{name}_high", interval.high
@@ -111,7 +112,7 @@ def _named(entries: Mapping[str, str], length: int) -> dict[str, str]:
 
 
 def _unique(names: Iterable[str]) -> list[str]:
-    """The names as MLflow takes them, with a number behind where two would then be one."""
+    """The names cleaned for MLflow, numbered where two would become equal."""
     taken: dict[str, None] = {}
     for name in map(_clean, names):
         unused, number = name, 1
@@ -123,8 +124,8 @@ def _unique(names: Iterable[str]) -> list[str]:
 
 
 def _clean(name: str) -> str:
-    """Letters, digits, and of the other characters those that can never make a path of it."""
-    name = re.sub(r"[^\w.\- ]", "_", name)[: _NAME_LENGTH - 50]  # room for what stands around it
+    """A name with ``_`` for every character that MLflow refuses or that could make it a path."""
+    name = re.sub(r"[^\w.\- ]", "_", name)[: _NAME_LENGTH - 50]  # room for a prefix and a number
     return "_" if name in ("", ".", "..") else name
 
 

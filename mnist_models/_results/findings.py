@@ -1,4 +1,4 @@
-"""What one evaluation found: the data, and the numbers that follow from it."""
+"""The data of one evaluation, and the figures computed from it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,34 +18,34 @@ from mnist_models._results.intervals import (
 )
 from mnist_models._results.scores import SHARE, Bounds, is_share, score_bounds
 
-# what scikit-learn's report as a dict calls its averages, overwriting classes of those names
+# scikit-learn's report as a dict has averages under these names, which overwrite such classes
 _AVERAGES = ("accuracy", "macro avg", "weighted avg")
 
-_LABELS = ("classes", "y", "out_of_fold", "y_test", "test_predictions")
+_ARRAYS = ("classes", "y", "out_of_fold", "y_test", "test_predictions", "probabilities")
 
 
 @dataclass(frozen=True)
 class Fit:
-    """One fit, and what came of asking it.
+    """One fit: its score, its cost and its history.
 
     Attributes
     ----------
     score : float
-        What the scorer gave on the rows predicted.
+        The scorer's value on the predicted rows.
     fit_seconds, predict_seconds : float
-        Wall time of ``fit``, and of one ``predict``.
+        Wall time of ``fit``, and of one ``predict`` of all ``n_predicted`` rows.
     n_train, n_predicted : int
-        Rows fitted on, rows predicted.
+        Numbers of rows fitted on and predicted.
     history : dict of str to list of float, or None
-        The model's ``history_``, where it keeps one.
+        The model's ``history_``, a value for each epoch; None if it keeps none.
     best_epoch : int or None
-        Its ``best_epoch_``: which entry of the history is that of the weights kept.
+        Its ``best_epoch_``: the index in the history of the epoch whose weights were kept.
     model_bytes : int or None
-        Size of the fitted model, pickled; None where it cannot be.
+        Size of the fitted model's pickle; None if it cannot be pickled.
     peak_bytes : int or None
-        The most memory that the process held while fitting and predicting, over what it held
-        before; None where the system does not tell (it does on Linux), and of fits that shared a
-        process.
+        The most memory that the process held while fitting and predicting, above what it held
+        before. None for fits that shared a process, and where the system does not report memory
+        as Linux does.
     """
 
     score: float
@@ -61,18 +61,18 @@ class Fit:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a result came from, for whoever wants to see it again.
+    """What a result depends on, so that it can be reproduced.
 
     Attributes
     ----------
     data_sha256 : str
-        Of X and y; of the test set too, if there was one.
+        Of X, y, the test set and ``params``.
     folds_sha256 : str
-        Of the rows that each fold was fitted on and tested on.
+        Of the row numbers that each fold was fitted on and tested on.
     random_state : str
-        What shuffled the folds.
+        What shuffled the folds, as text.
     parameters : dict of str to str
-        The model's, written out; nested ones under ``step__name``.
+        The model's parameters as text; nested ones under ``step__name``.
     versions : dict of str to str
         Of Python and of the libraries that a result depends on.
     """
@@ -86,7 +86,7 @@ class Provenance:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Findings:
-    """The data of an :class:`mnist_models.Evaluation`, told of there, and the numbers."""
+    """The data of an :class:`mnist_models.Evaluation`, which documents it, and its figures."""
 
     model_name: str
     scoring: str
@@ -101,24 +101,24 @@ class Findings:
     provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
-        for name in (*_LABELS, "probabilities"):
+        for name in _ARRAYS:
             array = getattr(self, name)
-            if array is not None:  # a copy: nobody who has the array can change what was found
+            if array is not None:  # a copy: the caller may change the array later
                 object.__setattr__(self, name, _read_only(np.array(array)))
 
     @property
     def source(self) -> str:
-        """Where the report comes from: ``"test"`` or ``"out-of-fold"``."""
+        """Which predictions are reported: ``"test"`` or ``"out-of-fold"``."""
         return "out-of-fold" if self.test is None else "test"
 
     @property
     def y_true(self) -> NDArray[Any]:
-        """The true labels of the rows reported on."""
+        """The true labels of the reported rows."""
         return self.y if self.y_test is None else self.y_test
 
     @property
     def y_pred(self) -> NDArray[Any]:
-        """The predicted labels of the rows reported on."""
+        """The predicted labels of the reported rows."""
         return self.out_of_fold if self.test_predictions is None else self.test_predictions
 
     @property
@@ -128,30 +128,29 @@ class Findings:
 
     @property
     def accuracy(self) -> float:
-        """The share of the rows reported on that were read right."""
+        """The share of the reported rows that were classified correctly."""
         return float(np.mean(self.y_true == self.y_pred))
 
     @property
     def is_share(self) -> bool:
-        """Whether the score is a share, from 0 to 1, so that differences are percentage points."""
+        """Whether the score is a share, such as recall: differences are then percentage points."""
         return is_share(self.scoring, self.cv_scores)
 
     @property
     def score_bounds(self) -> Bounds:
-        """The least and the greatest value of the score; infinite where none is known."""
+        """The least and the greatest possible score; infinite where unknown."""
         return score_bounds(self.scoring, self.cv_scores)
 
     def confidence_interval(self, level: float = 0.95) -> ConfidenceInterval:
-        """How far :attr:`accuracy` may be from that on all such digits.
+        """A confidence interval for :attr:`accuracy`.
 
-        On a test set this is Wilson's score interval. It speaks of the one fitted model.
+        On a test set this is Wilson's score interval, for the accuracy of the one fitted model.
 
-        Out of fold, the rows were predicted by several models, fitted on rows that they
-        largely share. There it is the interval of :meth:`cv_confidence_interval` around the
-        accuracy of all rows: it speaks of models so made, fitted on other digits too. That
-        needs fold scores that are accuracies and differ; where they are not or do not, it is
-        Wilson's again, which then says too little of how models vary from one fit to the next,
-        and ``method`` says so.
+        Out of fold, several models predicted the rows, and were fitted on training rows that
+        they largely share. The interval is then that of :meth:`cv_confidence_interval`, around
+        the accuracy over all rows: it is for models fitted in the same way on other digits. If
+        the fold scores are no accuracies, or do not differ, it is Wilson's again, which ignores
+        how models vary from one fit to the next; ``method`` says so.
 
         Parameters
         ----------
@@ -166,12 +165,12 @@ class Findings:
         Raises
         ------
         ValueError
-            If the level is not a share.
+            If the level is not above 0 and below 1.
 
         References
         ----------
         E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
-        Journal of the American Statistical Association 22, 1927; and the one of
+        Journal of the American Statistical Association 22, 1927. See also
         :meth:`cv_confidence_interval`.
         """
         right = self.y_true == self.y_pred
@@ -184,10 +183,11 @@ class Findings:
         return wilson._replace(method=f"{wilson.method}, over rows that several fits predicted")
 
     def cv_confidence_interval(self, level: float = 0.95) -> ConfidenceInterval:
-        """How far the mean score of the folds may be from that of models fitted on other digits.
+        """A confidence interval for the mean score of models fitted alike on other digits.
 
-        A t interval with k - 1 degrees of freedom. Folds share most of their training rows, so
-        their scores vary less than independent ones; their variance is corrected for that.
+        A t interval with k - 1 degrees of freedom for k folds. Folds share most of their
+        training rows, so that their scores vary less than independent ones would; the variance
+        is corrected for that.
 
         Parameters
         ----------
@@ -197,13 +197,13 @@ class Findings:
         Returns
         -------
         ConfidenceInterval
-            ``low``, ``high``, ``level`` and ``method``. One fold, or equal scores, do not tell
-            how scores vary: then it reaches as far as a score can go, and ``is_known`` is False.
+            ``low``, ``high``, ``level`` and ``method``. One fold, or equal scores, do not show
+            how scores vary: ``is_known`` is then False, and the ends are the score's bounds.
 
         Raises
         ------
         ValueError
-            If the level is not a share.
+            If the level is not above 0 and below 1.
 
         References
         ----------
@@ -217,7 +217,7 @@ class Findings:
         return corrected_error(self.cv_scores, *fold_sizes(self.folds))
 
     def _scores_are_accuracies(self) -> bool:
-        """Whether they are, weighted by their rows, the accuracy of all: whatever their name."""
+        """Whether their mean, weighted by rows, is the accuracy: the scorer may have any name."""
         n_predicted = fold_sizes(self.folds)[1]
         if n_predicted.sum() != len(self.y):
             return False
@@ -225,35 +225,35 @@ class Findings:
 
     @property
     def fit_seconds(self) -> float:
-        """Wall time of the fit on all of X, or else the folds' median."""
-        return self._final("fit_seconds")
+        """Wall time of the fit on all of X, or without a test set the folds' median."""
+        return self._median("fit_seconds")
 
     @property
     def predict_seconds(self) -> float:
-        """Wall time of predicting the test set, or else the folds' median."""
-        return self._final("predict_seconds")
+        """Wall time of predicting the test set, or without one the folds' median."""
+        return self._median("predict_seconds")
 
     @property
     def reported_fits(self) -> tuple[Fit, ...]:
-        """The fits that the report speaks of: the one on all of X, or else the folds'."""
+        """The fits that are reported: the one on all of X, or without a test set the folds'."""
         return self.folds if self.test is None else (self.test,)
 
     @property
     def model_bytes(self) -> int | None:
-        """Size of the model fitted on all of X, or else the folds' median; None if not measured."""
-        return self._size("model_bytes")
+        """Size of the reported model, or the folds' median size; None if not measured."""
+        return self._median_size("model_bytes")
 
     @property
     def peak_bytes(self) -> int | None:
-        """Peak memory of that fit, or else the folds' median; None if not measured."""
-        return self._size("peak_bytes")
+        """Peak memory of the reported fit, or the folds' median; None if not measured."""
+        return self._median_size("peak_bytes")
 
-    def _final(self, name: str) -> float:
+    def _median(self, name: str) -> float:
         return float(np.median([getattr(fit, name) for fit in self.reported_fits]))
 
-    def _size(self, name: str) -> int | None:
+    def _median_size(self, name: str) -> int | None:
         measured = all(getattr(fit, name) is not None for fit in self.reported_fits)
-        return round(self._final(name)) if measured else None
+        return round(self._median(name)) if measured else None
 
     @property
     def confidence(self) -> NDArray[np.float32] | None:
@@ -272,13 +272,14 @@ class Findings:
     def class_figures(self) -> tuple[ClassFigures, ...]:
         """Precision, recall, F1 and support of every class, in the order of ``classes``.
 
-        The numbers of :meth:`classification_report`, in which no label can stand for an average.
+        The figures of :meth:`classification_report`, without its averages, whose names could
+        be those of classes.
         """
         return class_figures(self.y_true, self.y_pred, self.classes)
 
     @cached_property
     def average_figures(self) -> tuple[ClassFigures, ClassFigures]:
-        """The same on average over the classes: each alike, then each by its support."""
+        """The macro average of :attr:`class_figures`, and the average weighted by support."""
         return average_figures(self.class_figures)
 
     def classification_report(self, output_dict: bool = False) -> Any:
@@ -292,12 +293,12 @@ class Findings:
         Returns
         -------
         str, or dict of str to dict
-            A class never predicted has precision 0.
+            The precision of a class that is never predicted is 0.
 
         Raises
         ------
         ValueError
-            If a class has the name of an average, which would overwrite it in the dict.
+            If ``output_dict`` is True and a class has the name of an average.
         """
         taken = [name for name in map(str, self.classes) if name in _AVERAGES]
         if output_dict and taken:
@@ -315,17 +316,17 @@ class Findings:
         )
 
     def errors(self, true: Any = None, predicted: Any = None) -> NDArray[np.intp]:
-        """The rows read wrong: of the test set if there was one, otherwise of X.
+        """The misclassified rows: of the test set if there was one, otherwise of X.
 
         Parameters
         ----------
         true, predicted : label, default=None
-            Only the rows of this class, only those taken for that one.
+            Only rows of this true class, only rows predicted as this class.
 
         Returns
         -------
         ndarray of int
-            Row numbers in rising order.
+            Row numbers in ascending order.
 
         Raises
         ------
@@ -333,12 +334,14 @@ class Findings:
             If a label is not one of ``classes``.
         """
         wrong = self.y_true != self.y_pred
-        asked = (("true", true, self.y_true), ("predicted", predicted, self.y_pred))
-        for name, label, labels in asked:
+        filters = (("true", true, self.y_true), ("predicted", predicted, self.y_pred))
+        for name, label, labels in filters:
             if label is None:
                 continue
             if label not in self.classes.tolist():
-                raise ValueError(f"{name} must be one of {self.classes.tolist()}. Got {label!r}.")
+                raise ValueError(
+                    f"{name} must be one of {self.classes.tolist()}. Got {label!r} instead."
+                )
             wrong = wrong & (labels == label)
         return np.flatnonzero(wrong)
 

@@ -1,4 +1,4 @@
-"""How far a score may be from the truth: confidence intervals, from plain numbers."""
+"""Confidence intervals of scores, computed from plain numbers."""
 
 from typing import NamedTuple
 
@@ -10,16 +10,16 @@ from mnist_models._results.scores import ANY, SHARE, Bounds
 
 
 class ConfidenceInterval(NamedTuple):
-    """Where the true value lies, unless chance played a trick that it plays in 1 - level of cases.
+    """A confidence interval of a score, or of a difference between scores.
 
     Attributes
     ----------
     low, high : float
-        Its ends; as far out as a value can be where nothing is known.
+        Its ends; the bounds of the value, or infinite, if ``is_known`` is False.
     level : float
-        How often such an interval holds the true value, from 0 to 1.
+        How often such an interval holds the true value, above 0 and below 1.
     method : str
-        How it was made.
+        How it was computed.
     """
 
     low: float
@@ -29,12 +29,12 @@ class ConfidenceInterval(NamedTuple):
 
     @property
     def is_known(self) -> bool:
-        """Whether the data said anything."""
+        """Whether the data could tell anything: False for a single fold, or for equal scores."""
         return not self.method.startswith("unknown")
 
 
 def check_level(level: float) -> None:
-    """Raise ValueError unless it is a share between 0 and 1.
+    """Raise ValueError unless the level is above 0 and below 1.
 
     Examples
     --------
@@ -48,14 +48,14 @@ def check_level(level: float) -> None:
 
 
 def wilson_interval(n_right: int, n: int, level: float) -> ConfidenceInterval:
-    """The score interval of a share: good near 0 and 1 too, where others leave the range.
+    """Wilson's score interval of a share; unlike others it is good near 0 and 1, too.
 
     Parameters
     ----------
     n_right, n : int
-        Rows read right, of how many.
+        Number of rows classified correctly, and of all rows.
     level : float
-        From 0 to 1.
+        Above 0 and below 1.
 
     References
     ----------
@@ -74,26 +74,26 @@ def wilson_interval(n_right: int, n: int, level: float) -> ConfidenceInterval:
     centre = share + z**2 / (2 * n)
     reach = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     low, high = np.clip([centre - reach, centre + reach] / (1 + z**2 / n), *SHARE)
-    # what rounding leaves of 0 and 1
+    # exactly 0 and 1, which rounding may miss
     low, high = (0.0 if n_right == 0 else low), (1.0 if n_right == n else high)
     return ConfidenceInterval(float(low), float(high), level, "Wilson score")
 
 
 def corrected_error(values: ArrayLike, n_train: ArrayLike, n_test: ArrayLike) -> float:
-    """The standard error of the mean of values from folds, whose training parts overlap.
+    """The standard error of a mean over folds, corrected for their overlapping training rows.
 
-    They vary less than independent ones would; their variance is therefore multiplied by
-    1/k + n_test/n_train in place of 1/k.
+    Because of the overlap, values of folds vary less than independent ones would. So the variance
+    is multiplied by 1/k + n_test/n_train in place of 1/k.
 
     Parameters
     ----------
     values, n_train, n_test : array-like, shape (k,)
-        A value of each fold, and how many rows it was fitted and tested on.
+        Each fold's value, and the numbers of rows it was fitted and tested on.
 
     Returns
     -------
     float
-        NaN where the values cannot tell: one of them, or all alike, or not all finite.
+        NaN if there is one value, if all are equal, or if some are not finite.
 
     References
     ----------
@@ -104,7 +104,7 @@ def corrected_error(values: ArrayLike, n_train: ArrayLike, n_test: ArrayLike) ->
     if len(values) < 2 or not np.isfinite(values).all():
         return np.nan
     spread = values.std(ddof=1)
-    if spread <= 1e-12 * max(1.0, np.abs(values).max()):  # rounding, no variance
+    if spread <= 1e-12 * max(1.0, np.abs(values).max()):  # rounding errors only
         return np.nan
     overlap = np.mean(np.asarray(n_test) / np.asarray(n_train))
     return float(spread * np.sqrt(1 / len(values) + overlap))
@@ -113,18 +113,18 @@ def corrected_error(values: ArrayLike, n_train: ArrayLike, n_test: ArrayLike) ->
 def t_interval(
     mean: float, error: float, n_values: int, level: float, bounds: Bounds = ANY
 ) -> ConfidenceInterval:
-    """Around a mean of ``n_values`` values, from its :func:`corrected_error`.
+    """The t interval around a mean of ``n_values`` values with a :func:`corrected_error`.
 
     Parameters
     ----------
     mean, error : float
-        The middle, and its standard error; NaN if that is not known.
+        The middle of the interval, and its standard error; NaN if that is unknown.
     n_values : int
         One more than the degrees of freedom.
     level : float
-        From 0 to 1.
-    bounds : tuple of float
-        The least and the greatest value there can be.
+        Above 0 and below 1.
+    bounds : tuple (low, high) of float, default=(-inf, inf)
+        The least and the greatest possible value.
     """
     check_level(level)
     if not np.isfinite(error):

@@ -1,4 +1,4 @@
-"""An HTML page from what evaluations found."""
+"""The HTML page of evaluations: their data in the form that the page takes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
@@ -15,7 +15,7 @@ from mnist_models._results.findings import Findings
 from mnist_models._results.intervals import ConfidenceInterval
 from mnist_models._results.reported_images import Images
 
-# What is packed, or left out, together: so many digits, or fewer where they are large.
+# Digits are packed, or left out, in blocks: of so many rows, or fewer where images are large.
 _BLOCK_ROWS, _BLOCK_PIXELS = 1024, 2**20
 
 
@@ -25,7 +25,7 @@ def write_page(
     images: Any = None,
     verdicts: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
-    """Write the page on one model, or on several that were evaluated on the same rows and folds.
+    """Write the page of one model, or of several evaluated on the same rows and folds.
 
     Parameters
     ----------
@@ -34,15 +34,15 @@ def write_page(
     evaluations : dict of str to Findings
         Best first.
     images : array-like, default=None
-        Pixels of the rows reported on.
+        Pixels of the reported rows.
     verdicts : dict of str to sequence of str, default=None
-        What can be said of the differences between the models, under headings; first of the two
-        that lead.
+        Sentences on the differences between the models, under headings; the first of each is on
+        the two best models.
 
     Raises
     ------
     ValueError
-        If the images are not those of the rows reported on.
+        If the images are not those of the reported rows.
     """
     found = list(evaluations.values())
     first = found[0]
@@ -114,7 +114,7 @@ def _bounds(interval: ConfidenceInterval) -> tuple[float, float] | None:
 
 
 def _histories(found: Findings) -> list[History]:
-    """The learning curves of those fits, each under the name of its fit."""
+    """The learning curves of the reported fits, each with the name of its fit."""
     fits = found.reported_fits
     names = ["all rows"] if found.test else [f"fold {i}" for i in range(1, len(fits) + 1)]
     return [
@@ -127,13 +127,13 @@ def _histories(found: Findings) -> list[History]:
 def _blocks(
     found: Sequence[Findings], classes: NDArray[Any], pictures: Images | None
 ) -> Iterator[Digits]:
-    """All rows, what some model misread first, then what some model was least sure of."""
+    """All rows in blocks: first those that any model misread, then those it was least sure of."""
     true = np.searchsorted(classes, found[0].y_true)
     read = [np.searchsorted(classes, each.y_pred) for each in found]
     order = [_display_order(each) for each in found]
     rank = [np.argsort(rows) for rows in order]
     misread = np.any([codes != true for codes in read], axis=0)
-    # then by the best place that any model gives a row: what one shows first is left out last
+    # then by the best rank that any model gives a row: what it shows first is left out last
     kept_first = np.lexsort((np.min(rank, axis=0), ~misread))
     pixels = 1 if pictures is None else pictures.shape[0] * pictures.shape[1]
     step = max(1, min(_BLOCK_ROWS, _BLOCK_PIXELS // pixels))
@@ -150,7 +150,7 @@ def _blocks(
 
 
 def _display_order(found: Findings) -> NDArray[np.intp]:
-    """Rows as they are shown: the most confidently wrong first, then the least surely right."""
+    """Rows in display order: the most confidently wrong first, the most confidently right last."""
     wrong = found.y_true != found.y_pred
     confidence = found.confidence
     if confidence is None:
@@ -161,7 +161,7 @@ def _display_order(found: Findings) -> NDArray[np.intp]:
 def _permille(
     found: Findings, classes: NDArray[Any], rows: NDArray[np.intp]
 ) -> list[list[int]] | None:
-    """Thousandths for each class: 0 is none, 1000 is all, and what only rounds to these is not."""
+    """Probabilities in thousandths, of which 0 and 1000 stand for exactly 0 and 1 only."""
     if found.probabilities is None:
         return None
     chances = np.clip(found.probabilities[rows], 0, 1)

@@ -1,4 +1,4 @@
-"""Whether two models differ by more than chance: tests, from plain numbers."""
+"""Tests whether two models differ by more than chance, computed from plain numbers."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,13 +15,13 @@ def corrected_t_test(
     Parameters
     ----------
     differences, n_train, n_test : array-like, shape (k,)
-        The difference of the scores of each fold, and how many rows it was fitted and tested on.
+        Each fold's difference of scores, and the numbers of rows it was fitted and tested on.
 
     Returns
     -------
     t, p_value : float
-        Two-sided, with k - 1 degrees of freedom. NaN and 1 where the folds do not tell: there is
-        one, or they all differ by the same amount.
+        Two-sided, with k - 1 degrees of freedom. NaN and 1 if there is one fold, or if the
+        difference is the same in all folds.
 
     References
     ----------
@@ -37,18 +37,18 @@ def corrected_t_test(
 
 
 def mcnemar_test(only_first: int, only_second: int) -> float:
-    """McNemar's test, mid-p: whether two models read the same rows equally well.
+    """McNemar's mid-p test: whether two models classify the same rows equally well.
 
     Parameters
     ----------
     only_first, only_second : int
-        Rows that only the first model reads right, and that only the second does.
+        Numbers of rows that only the first model, and only the second, classifies correctly.
 
     Returns
     -------
     p_value : float
-        Two-sided. Of what was seen itself, mid-p counts half as extreme: the exact test, which
-        counts all of it, is too cautious.
+        Two-sided. Mid-p counts only half the probability of the observed outcome; the exact test
+        counts all of it, and is too conservative.
 
     References
     ----------
@@ -62,23 +62,24 @@ def mcnemar_test(only_first: int, only_second: int) -> float:
     >>> round(mcnemar_test(6, 16), 4)
     0.0347
     """
-    discordant, fewer = stats.binom(only_first + only_second, 0.5), min(only_first, only_second)
+    discordant = stats.binom(only_first + only_second, 0.5)
+    fewer = min(only_first, only_second)
     return min(1.0, float(2 * discordant.cdf(fewer) - discordant.pmf(fewer)))
 
 
 def paired_shares_interval(
     only_first: int, only_second: int, n: int, level: float
 ) -> ConfidenceInterval:
-    """The interval of the difference between two accuracies on the same rows.
+    """The confidence interval of the difference between two accuracies on the same rows.
 
     Parameters
     ----------
     only_first, only_second : int
-        Rows that only the first model reads right, and that only the second does.
+        Numbers of rows that only the first model, and only the second, classifies correctly.
     n : int
-        All rows.
+        Number of all rows.
     level : float
-        From 0 to 1.
+        Above 0 and below 1.
 
     References
     ----------
@@ -96,12 +97,14 @@ def paired_shares_interval(
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """The p-values of a family of tests, raised so that any of them errs as seldom as one would.
+    """Holm's correction of the p-values of a family of tests.
+
+    It bounds the probability that any of them rejects a true hypothesis.
 
     Parameters
     ----------
     p_values : array-like, shape (m,)
-        One of each test.
+        One for each test.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The pictures of an evaluation."""
+"""The plots of an evaluation."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +17,13 @@ if TYPE_CHECKING:
 
 
 class Pictured(Findings):
-    """Findings that can be drawn. Every method takes the Axes to draw on, and returns it."""
+    """Findings that can be plotted. Every method takes the Axes to draw on, and returns it."""
 
     def plot_confusion_matrix(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the confusion matrix: counts and row percents, what is right in blue, errors in red.
+        """Draw the confusion matrix: counts and row percents, correct ones in blue, errors in red.
 
-        The red is scaled by the largest share of a class that was read wrong in one way, for beside
-        97 % on the diagonal 2 % would look like none. With more than 12 classes the counts alone
-        stand in the cells.
+        Red has a scale of its own, up to the largest error: on the scale of the diagonal, 2 %
+        would look like none beside 97 %. With more than 12 classes the cells hold only counts.
 
         Parameters
         ----------
@@ -51,37 +50,37 @@ class Pictured(Findings):
     ) -> "Axes":
         """Draw digits that were misread, the most confidently wrong first.
 
-        Below each stands what it is → what it was taken for, and the probability that the model
-        gave that.
+        Below each digit: its true class → the predicted one, and the predicted one's probability.
+        Without probabilities, digits are in the order of their rows.
 
         Parameters
         ----------
         images : array-like or DataFrame
-            The rows reported on, all of them: X_test if there was a test set, otherwise X. Shape
+            All reported rows: X_test if there was a test set, otherwise X. Shape
             (n, height·width), square, or (n, height, width); pixels from 0 (paper) to 255 (ink), or
             from 0 to 1.
         true, predicted : label, default=None
-            Only digits of this class, only those taken for that one.
+            Only digits of this true class, only digits predicted as this class.
         n : int, default=24
-            How many at the most.
+            The greatest number of digits.
         ax : matplotlib.axes.Axes, default=None
             Where to draw. None: on a new figure, which is ``ax.figure`` of the result.
 
         Returns
         -------
         matplotlib.axes.Axes
-            Without probabilities, the digits are in the order of their rows.
+            What was drawn on.
 
         Raises
         ------
         ValueError
-            If ``images`` are not such pixels, or not of as many rows; if n is below 1, or a label
-            is not one of ``classes``.
+            If ``images`` are not such pixels, or not one image for each reported row; if ``n`` is
+            not an int of at least 1, or a label is not one of ``classes``.
         """
         from mnist_models._report.gallery import Misread, plot_gallery
 
-        if n < 1:
-            raise ValueError(f"n must be at least 1. Got {n!r} instead.")
+        if not isinstance(n, int | np.integer) or n < 1:
+            raise ValueError(f"n must be an int of at least 1. Got {n!r} instead.")
         digits = Images(images, len(self.y_true), self.test is not None)
         rows = self.errors(true, predicted)
         chances = self.confidence
@@ -101,9 +100,9 @@ class Pictured(Findings):
         return plot_gallery(gallery, title, ax)
 
     def plot_learning_curve(self, metric: str = "loss", ax: "Axes | None" = None) -> "Axes":
-        """Draw how training and validation went from epoch to epoch, the best one marked.
+        """Draw a metric of training and validation over the epochs, the best epoch marked.
 
-        Of the fit on all of X if there was a test set, otherwise of every fold.
+        For the fit on all of X if there was a test set, otherwise for every fold.
 
         Parameters
         ----------
@@ -120,9 +119,9 @@ class Pictured(Findings):
         Raises
         ------
         ValueError
-            If the model keeps no history, or none of this metric.
+            If the model keeps no history, or the history has no such metric.
         """
-        from mnist_models._report.learning import Course, plot_learning_curve
+        from mnist_models._report.learning import LearningCurve, plot_learning_curve
 
         known = [(fit.history, fit.best_epoch) for fit in self.reported_fits if fit.history]
         if not known:
@@ -132,21 +131,21 @@ class Pictured(Findings):
             )
         names = {name.removeprefix("val_") for history, _ in known for name in history}
         check_name(metric, sorted(names), "metric")
-        courses = [
-            Course(history.get(metric, []), history.get(f"val_{metric}", []), best)
+        curves = [
+            LearningCurve(history.get(metric, []), history.get(f"val_{metric}", []), best)
             for history, best in known
         ]
-        fitted = "fitted on all rows" if self.test else f"{len(courses)} folds"
-        return plot_learning_curve(courses, metric, f"{self.model_name}, {fitted}", ax)
+        fitted = "fitted on all rows" if self.test else f"{len(curves)} folds"
+        return plot_learning_curve(curves, metric, f"{self.model_name}, {fitted}", ax)
 
     def plot_calibration(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw how often the model is right when it is so sure: a reliability diagram.
+        """Draw a reliability diagram: accuracy over the probability of the predicted class.
 
-        Rows are binned by the probability of the class predicted, in ten bins of equal width. The
-        expected calibration error is the distance between accuracy and mean probability, averaged
-        over the bins by their rows. The area of a point is by its rows. Points of fewer than 25 are
-        hollow, and no line goes through them: the standard error of a share of n rows, at most
-        1 / (2 √n), is there above the width of a bin.
+        Rows are in ten bins of equal width by that probability. The expected calibration error is
+        the distance between accuracy and mean probability, averaged over the bins by their rows.
+        A point's area is proportional to its rows. Points of fewer than 25 rows are hollow, and no
+        line goes through them: the standard error of a share of n rows is at most 1 / (2 √n), and
+        for these may exceed the width of a bin.
 
         Parameters
         ----------
@@ -167,20 +166,20 @@ class Pictured(Findings):
         ----------
         M. Pakdaman Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining Well Calibrated
         Probabilities Using Bayesian Binning", AAAI 2015 (the error). C. Guo, G. Pleiss, Y. Sun and
-        K. Q. Weinberger, "On Calibration of Modern Neural Networks", ICML 2017 (of the class
-        predicted, for several classes).
+        K. Q. Weinberger, "On Calibration of Modern Neural Networks", ICML 2017 (for
+        several classes, of the one predicted).
         """
         from mnist_models._report.calibration import plot_calibration
 
         right = self.y_true == self.y_pred
-        confidence = self._given(self.confidence)
+        confidence = self._require(self.confidence)
         return plot_calibration(confidence, right, self._title("calibration"), ax)
 
     def plot_roc(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the ROC curve of each class against the rest, and their average.
 
-        The legend tells the area under each (AUC); the average's is the classes' mean. Of more
-        than 12 classes it names the six worst.
+        The legend has the area under each curve (AUC); that of the average is the classes' mean.
+        Of more than 12 classes it names the six worst.
 
         Parameters
         ----------
@@ -204,8 +203,8 @@ class Pictured(Findings):
     def plot_precision_recall(self, ax: "Axes | None" = None) -> "Axes":
         """Draw precision over recall for each class against the rest, and their average.
 
-        The legend tells the average precision (AP) of each; the average's is the classes' mean. Of
-        more than 12 classes it names the six worst.
+        The legend has the average precision (AP) of each; that of the average is the classes'
+        mean. Of more than 12 classes it names the six worst.
 
         Parameters
         ----------
@@ -236,17 +235,17 @@ class Pictured(Findings):
         rows = "the test set" if self.test is not None else "rows out of fold"
         return f"{self.model_name} on {rows}: {subject}"
 
-    def _given(self, chances: NDArray[np.float32] | None) -> NDArray[np.float32]:
-        if chances is None:
+    def _require(self, probabilities: NDArray[np.float32] | None) -> NDArray[np.float32]:
+        if probabilities is None:
             raise ValueError(
-                f"This picture is of probabilities, and {self.model_name} gives none. Evaluate a "
+                f"This plot needs probabilities, and {self.model_name} gives none. Evaluate a "
                 "model with predict_proba, such as CalibratedClassifierCV around this one."
             )
-        return chances
+        return probabilities
 
     def _one_versus_rest(self, subject: str) -> "OneVersusRest":
         from mnist_models._report.curves import OneVersusRest
 
         truth = self.y_true[:, None] == self.classes
         labels = [str(label) for label in self.classes]
-        return OneVersusRest(truth, self._given(self.probabilities), labels, self._title(subject))
+        return OneVersusRest(truth, self._require(self.probabilities), labels, self._title(subject))

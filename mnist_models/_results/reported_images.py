@@ -1,4 +1,4 @@
-"""The images of the rows reported on, checked against these."""
+"""The images of the reported rows, checked."""
 
 from typing import Any
 
@@ -7,21 +7,21 @@ from numpy.typing import NDArray
 
 
 class Images:
-    """Pixels of the rows reported on, as images that are made when they are asked for.
+    """Pixels of the reported rows, scaled to images when they are indexed.
 
     Parameters
     ----------
     pixels : array-like or DataFrame, shape (n, height·width) or (n, height, width)
         From 0 (paper) to 255 (ink), or from 0 to 1.
     n_rows : int
-        How many there must be.
+        The number of reported rows.
     tested : bool
-        Whether the rows reported on are a test set's.
+        Whether these are the rows of a test set.
 
     Raises
     ------
     ValueError
-        If they are not images of as many rows.
+        If ``pixels`` are not such images, or not ``n_rows`` of them.
     """
 
     def __init__(self, pixels: Any, n_rows: int, tested: bool) -> None:
@@ -38,7 +38,7 @@ class Images:
                 f"Got {len(array)} rows instead."
             )
         self._array = array.reshape(n_rows, *_shape(array))
-        self._ink = _ink(array)
+        self._full_ink = _full_ink(array)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -48,7 +48,7 @@ class Images:
 
     def __getitem__(self, rows: NDArray[np.intp] | int) -> NDArray[np.float32]:
         """The images of these rows, from 0 (paper) to 1 (ink)."""
-        return self._array[rows].astype(np.float32) / np.float32(self._ink)
+        return self._array[rows].astype(np.float32) / np.float32(self._full_ink)
 
 
 def _shape(array: NDArray[Any]) -> tuple[int, int]:
@@ -63,8 +63,8 @@ def _shape(array: NDArray[Any]) -> tuple[int, int]:
     return side, side
 
 
-def _ink(array: NDArray[Any]) -> float:
-    """What stands for full ink: the darkest pixel, for there are scales to 1, to 16 and to 255."""
+def _full_ink(array: NDArray[Any]) -> float:
+    """The value of full ink: the highest, for there are scales to 1, to 16 and to 255."""
     low, high = float(array.min()), float(array.max())
     if not 0 <= low <= high <= 255:  # NaN too
         raise ValueError(

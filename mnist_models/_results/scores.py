@@ -1,4 +1,4 @@
-"""What is known of a score by the name that scikit-learn has for it."""
+"""What the name of a scikit-learn score tells about its values."""
 
 import re
 
@@ -9,7 +9,7 @@ Bounds = tuple[float, float]
 SHARE: Bounds = (0.0, 1.0)
 ANY: Bounds = (-np.inf, np.inf)
 
-# shares of rows, or means of such: told in percent
+# shares, and means of shares: their differences are percentage points
 _SHARES = re.compile(r"((balanced_|top_k_)?accuracy|(precision|recall|f1|jaccard)(_\w+)?)$")
 
 _BOUNDS = {
@@ -21,14 +21,19 @@ _BOUNDS = {
 
 
 def score_bounds(name: str, scores: NDArray[np.float64]) -> Bounds:
-    """The least and the greatest value of a score; infinite where none is known.
+    """The least and the greatest possible value of a score; infinite where unknown.
 
     Parameters
     ----------
     name : str
-        What it is called. A function of somebody's own may have any name, so
+        The score's name.
     scores : ndarray of float
-        those that are out of bounds show that it is not scikit-learn's; NaN shows nothing.
+        Some of its values. A scorer of the caller's may have any name: one value out of bounds
+        shows that it is not scikit-learn's. NaN is ignored.
+
+    Returns
+    -------
+    low, high : float
 
     Examples
     --------
@@ -45,7 +50,7 @@ def score_bounds(name: str, scores: NDArray[np.float64]) -> Bounds:
 
 
 def is_share(name: str, scores: NDArray[np.float64]) -> bool:
-    """Whether a score is a share, so that differences are percentage points.
+    """Whether a score is a share, such as recall: differences are then percentage points.
 
     Examples
     --------

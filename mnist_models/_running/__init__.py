@@ -1,1 +1,1 @@
-"""Many fits made: anywhere, at once, with what is finished kept."""
+"""Running fits: in this process or others, several at a time, kept in a checkpoint."""

@@ -1,4 +1,4 @@
-"""What the fits came to, put together: evaluations, and where they come from."""
+"""Evaluations assembled from the outcomes of their fits, and their provenance."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from mnist_models._running.fitting import Data, Outcome, Scoring
 from mnist_models._running.input import Folds
 from mnist_models._running.provenance import (
-    described,
+    describe,
+    describe_or_raise,
     parameters_of,
     parameters_that_decide,
     sha256_of,
-    told_apart,
     versions,
 )
 from mnist_models.results import Evaluation, Provenance
@@ -23,12 +23,12 @@ from mnist_models.results import Evaluation, Provenance
 def origins_of(
     models: Mapping[str, Any], data: Data, folds: Folds, random_state: Any
 ) -> dict[str, Provenance]:
-    """What each model's results come from."""
-    given = (thing for pair in sorted(data.params.items()) for thing in pair)
+    """The provenance of each model's results."""
+    params = (thing for pair in sorted(data.params.items()) for thing in pair)
     shared = Provenance(
-        data_sha256=sha256_of([data.X, data.y, *(data.test or ()), *given]),
+        data_sha256=sha256_of([data.X, data.y, *(data.test or ()), *params]),
         folds_sha256=sha256_of(rows for fold in folds for rows in fold),
-        random_state=described(random_state),
+        random_state=describe(random_state),
         parameters={},
         versions=versions(),
     )
@@ -40,17 +40,17 @@ def origins_of(
 def identity_of(
     models: Mapping[str, Any], scoring: Scoring, origins: Mapping[str, Provenance]
 ) -> dict[str, Any]:
-    """What must be the same for a run to go on from where it was: all that decides its results.
+    """Everything that determines a run's results, as plain data: equal if a run can be resumed.
 
     Raises
     ------
     TypeError
-        If a parameter cannot be told from another value of it.
+        If a parameter cannot be told from other values of it.
     """
     shared = asdict(next(iter(origins.values())))
     del shared["parameters"]
-    told = {name: parameters_that_decide(model, name) for name, model in models.items()}
-    return shared | {"scoring": told_apart("scoring", scoring), "models": told}
+    parameters = {name: parameters_that_decide(model, name) for name, model in models.items()}
+    return shared | {"scoring": describe_or_raise("scoring", scoring), "models": parameters}
 
 
 def assemble(
@@ -61,17 +61,17 @@ def assemble(
     outcomes: list[Outcome],
     origin: Provenance,
 ) -> Evaluation:
-    """One model's evaluation, from its folds' outcomes and, if there is one, its test's."""
-    in_folds, after = outcomes[: len(folds)], outcomes[len(folds) :]
+    """One model's evaluation from the outcomes of its folds and, if there is one, of its test."""
+    in_folds, on_test = outcomes[: len(folds)], outcomes[len(folds) :]
     order = np.argsort(np.concatenate([held_out for _, held_out in folds]))
     predictions = np.concatenate([outcome.predictions for outcome in in_folds])
     y_test = None if data.test is None else data.test[1]
-    # what a model answers or knows counts too: it may have a label of its own, "none of these"
+    # predicted and known labels too: a model may have one of its own, such as "none of these"
     known = [outcome.known for outcome in outcomes if outcome.known is not None]
-    tested = [] if y_test is None else [y_test, after[0].predictions]
+    tested = [] if y_test is None else [y_test, on_test[0].predictions]
     labels = [data.y, predictions, *tested, *known]
     classes = np.unique(np.concatenate(labels))
-    chances = _stack(after or in_folds, classes)
+    chances = _stack(on_test or in_folds, classes)
     return Evaluation(
         model_name=name,
         scoring=scoring,
@@ -80,15 +80,15 @@ def assemble(
         out_of_fold=predictions[order],
         folds=tuple(outcome.fit for outcome in in_folds),
         y_test=y_test,
-        test_predictions=after[0].predictions if after else None,
-        test=after[0].fit if after else None,
-        probabilities=chances if after or chances is None else chances[order],
+        test_predictions=on_test[0].predictions if on_test else None,
+        test=on_test[0].fit if on_test else None,
+        probabilities=chances if on_test or chances is None else chances[order],
         provenance=origin,
     )
 
 
 def _stack(outcomes: Iterable[Outcome], classes: NDArray[Any]) -> NDArray[np.float32] | None:
-    """Probabilities with a column for every class: 0 where a model had not seen it."""
+    """Probabilities with a column for every class: 0 for classes that a fit had not seen."""
     stacked = []
     for outcome in outcomes:
         if outcome.probabilities is None or outcome.known is None:

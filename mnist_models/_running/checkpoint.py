@@ -1,7 +1,7 @@
-"""What a run has finished, kept in a folder, so that the same run goes on from there.
+"""The finished fits of a run, kept in a folder, so that an interrupted run can be resumed.
 
-``run.json`` says what run it is; every finished fit has a record of its own, written whole or not
-at all, which says of what run it is, too. Nothing in the folder is executed.
+``run.json`` identifies the run. Every finished fit has a file of its own, written whole or not at
+all, which has the hash of that identity. Nothing in the folder is executed.
 """
 
 import contextlib
@@ -32,16 +32,16 @@ class Checkpoint:
     Parameters
     ----------
     folder : Path
-        Where.
+        Where they are.
     run : str
-        The sum of what the run depends on. Records of other runs are not used.
+        The hash of the run's identity. Records of other runs are not used.
     """
 
     def __init__(self, folder: Path, run: str) -> None:
         self.folder, self.run = folder, run
 
     def finished(self, tasks: Iterable[Task], data: Data) -> dict[str, Outcome]:
-        """The outcomes that are there, each under the name of its task."""
+        """The outcomes of the tasks that are finished, by the name of the task."""
         found = {}
         for task in tasks:
             path = self._path(task)
@@ -59,24 +59,24 @@ class Checkpoint:
         return found
 
     def keep(self, task: Task, outcome: Outcome) -> None:
-        """Record the outcome of one task."""
+        """Write the outcome of one task."""
         with atomic_writer(self._path(task)) as file:
             file.write(encode(outcome, task, self.run))
 
     def _path(self, task: Task) -> Path:
-        return self.folder / f"fit-{_sum(str(task))[:32]}"
+        return self.folder / f"fit-{_sha256(str(task))[:32]}"
 
 
 @contextmanager
 def open_checkpoint(folder: str | PathLike[str], identity: Identity) -> Iterator[Checkpoint]:
-    """Open a folder for one run, which has it to itself.
+    """Open a folder for one run, and lock it.
 
     Parameters
     ----------
     folder : path
-        Made if it is not there.
+        Made if it does not exist.
     identity : dict
-        What the run depends on, as plain data.
+        Everything that determines the run's results, as plain data.
 
     Yields
     ------
@@ -85,36 +85,30 @@ def open_checkpoint(folder: str | PathLike[str], identity: Identity) -> Iterator
     Raises
     ------
     ResumeMismatchError
-        If the folder is of a run that differs, which is told, or of none.
+        If the folder is of another run, which the message compares with this one, or of none.
     CheckpointInUseError
-        If another process is at work on it.
+        If another process uses it.
     """
     path, identity = Path(folder), {"format": _FORMAT} | identity
     path.mkdir(parents=True, exist_ok=True)
     with _locked(path):
         _compare(path, identity)
-        for name in (_RUN, "fit-*"):  # what was being written when the run before was killed
+        for name in (_RUN, "fit-*"):  # left by a run that was killed while writing
             for partial in path.glob(f".{name}.*.part"):
                 partial.unlink(missing_ok=True)
-        yield Checkpoint(path, _sum(json.dumps(identity, sort_keys=True)))
+        yield Checkpoint(path, _sha256(json.dumps(identity, sort_keys=True)))
 
 
-def _sum(text: str) -> str:
+def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder; the system lets go of it however the process ends."""
+    """Lock the folder; the system releases the lock however the process ends."""
     from filelock import FileLock, Timeout
 
-    # the lock need not be there: some versions of filelock, and Windows, delete it at the end
-    ours = any((folder / name).is_file() for name in (_RUN, _LOCK))
-    if any(folder.iterdir()) and not ours:
-        raise ResumeMismatchError(
-            f"checkpoint must be a new or empty folder, or one of a run before. {folder} holds "
-            "other files. Name another folder."
-        )
+    _refuse_other_files(folder)
     lock = FileLock(folder / _LOCK)
     try:
         lock.acquire(timeout=0)
@@ -134,11 +128,21 @@ def _locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-# -- what run it is --------------------------------------------------------------------------------
+def _refuse_other_files(folder: Path) -> None:
+    # a checkpoint may be without its lock: some versions of filelock delete it, as on Windows
+    is_checkpoint = any((folder / name).is_file() for name in (_RUN, _LOCK))
+    if any(folder.iterdir()) and not is_checkpoint:
+        raise ResumeMismatchError(
+            f"checkpoint must be a new or empty folder, or that of an earlier run. {folder} holds "
+            "other files. Name another folder."
+        )
+
+
+# -- which run it is -------------------------------------------------------------------------------
 
 
 def _compare(folder: Path, identity: Identity) -> None:
-    """Write down what run it is, or hold it against what is written."""
+    """Write the run's identity, or compare it with the one that is there."""
     file = folder / _RUN
     if not file.is_file():
         with atomic_writer(file) as out:
@@ -150,13 +154,13 @@ def _compare(folder: Path, identity: Identity) -> None:
             raise ValueError(f"expected an object, found {_shortened(before)}")
     except (ValueError, RecursionError) as error:
         raise ResumeMismatchError(
-            f"{file} does not tell what run it is of: {error}. Name another folder."
+            f"{file} does not identify a run: {error}. Name another folder."
         ) from error
     differences = list(_differences(before, identity))
     if differences:
         raise ResumeMismatchError(
-            f"{folder} is of a run that differs in {'; in '.join(differences)}. What was finished "
-            "there cannot be gone on from. Undo the change, or name another folder."
+            f"{folder} is of a run that differs in {'; in '.join(differences)}, and cannot be "
+            "resumed. Undo the change, or name another folder."
         )
 
 

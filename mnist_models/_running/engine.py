@@ -1,4 +1,4 @@
-"""The fits of a comparison, made one after the other here, or several at a time elsewhere."""
+"""The fits of a comparison: one after the other in this thread, or several at a time elsewhere."""
 
 from collections.abc import Generator, Sequence
 from concurrent.futures import Executor
@@ -8,15 +8,15 @@ from typing import NamedTuple
 
 import joblib
 
-from mnist_models._running.dask import client_of, on_dask
+from mnist_models._running.backends import Backend, executor_backend, process_backend
+from mnist_models._running.dask import client_of, dask_backend
 from mnist_models._running.fitting import Data, Outcome, Task, fit_and_predict
-from mnist_models._running.places import Place, own_processes, somebodys
-from mnist_models._running.schedule import Hearing, Lost, Schedule, named
+from mnist_models._running.schedule import Callbacks, Lost, Schedule, errors_name
 from mnist_models._ticks import listening
 
 
-class Asked(NamedTuple):
-    """How the fits are to be made; each as ``evaluate`` has it."""
+class RunOptions(NamedTuple):
+    """How to run the fits; see :func:`mnist_models.evaluate`."""
 
     n_jobs: int | None = None
     executor: Executor | None = None
@@ -24,9 +24,9 @@ class Asked(NamedTuple):
 
 
 def make_fits(
-    tasks: Sequence[Task], data: Data, asked: Asked, hearing: Hearing
+    tasks: Sequence[Task], data: Data, options: RunOptions, callbacks: Callbacks
 ) -> Generator[tuple[Task, Outcome | Lost], None, None]:
-    """Make every fit, and say what came of each, as soon as it is done.
+    """Make every fit, and yield each outcome as soon as there is one.
 
     Parameters
     ----------
@@ -34,39 +34,39 @@ def make_fits(
         What to fit.
     data : Data
         On which rows.
-    asked : Asked
+    options : RunOptions
         Where, how many at a time, and how long each may take.
-    hearing : Hearing
-        Who is told meanwhile.
+    callbacks : Callbacks
+        Called meanwhile.
 
     Yields
     ------
     task, outcome : Task and Outcome or Lost
-        In the order in which they end. A fit is lost if its worker dies twice, or if it takes
-        longer than it may.
+        In the order in which they end. A fit is lost if its worker dies twice, or if it exceeds
+        the timeout.
 
     Raises
     ------
     Exception
-        Whatever a fit raises, with a note of which it was.
+        Whatever a fit raises, with a note that names the fit.
     """
-    n_jobs = 1 if asked.n_jobs is None else joblib.effective_n_jobs(asked.n_jobs)
+    n_jobs = 1 if options.n_jobs is None else joblib.effective_n_jobs(options.n_jobs)
     alone = min(n_jobs, len(tasks)) <= 1
     if not tasks:
         return
-    if alone and asked.executor is None and asked.timeout is None:
+    if alone and options.executor is None and options.timeout is None:
         for task in tasks:
-            hearing.begun(task)
-            with listening(partial(hearing.epochs, task)), named(task):
+            callbacks.begun(task)
+            with listening(partial(callbacks.epoch, task)), errors_name(task):
                 outcome = fit_and_predict(task, data)
             yield task, outcome
         return
-    with _where(asked, min(n_jobs, len(tasks)), data) as place:
-        yield from Schedule(tasks, place, asked.timeout, hearing).results()
+    with _open_backend(options, min(n_jobs, len(tasks)), data) as backend:
+        yield from Schedule(tasks, backend, options.timeout, callbacks).results()
 
 
-def _where(asked: Asked, n_jobs: int, data: Data) -> AbstractContextManager[Place]:
-    if asked.executor is None:
-        return own_processes(min(n_jobs, joblib.cpu_count()), data)
-    kind = somebodys if client_of(asked.executor) is None else on_dask
-    return kind(asked.executor, None if asked.n_jobs is None else n_jobs, data)
+def _open_backend(options: RunOptions, n_jobs: int, data: Data) -> AbstractContextManager[Backend]:
+    if options.executor is None:
+        return process_backend(min(n_jobs, joblib.cpu_count()), data)
+    backend = executor_backend if client_of(options.executor) is None else dask_backend
+    return backend(options.executor, None if options.n_jobs is None else n_jobs, data)

@@ -1,5 +1,6 @@
-"""One fit, timed, and what the fitted model says of rows it has not seen."""
+"""One fit, timed, and its predictions of rows that it has not seen."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, NamedTuple, TypeAlias
@@ -13,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from mnist_models._linear.blas_threads import one_blas_thread
 from mnist_models._results.findings import Fit
 from mnist_models._running.memory import peak_memory, pickled_bytes
-from mnist_models._running.threads import hold_jobs
+from mnist_models._running.threads import limit_n_jobs
 
 Rows: TypeAlias = NDArray[np.intp]
 Labels: TypeAlias = NDArray[Any]
@@ -22,27 +23,27 @@ Scoring: TypeAlias = str | Callable[[Any, Any, Any], float] | None
 
 
 class Data(NamedTuple):
-    """What all fits of a comparison read: the training rows, and a test set if there is one."""
+    """The data of all fits of a comparison: the training rows, and a test set if there is one."""
 
     X: Any
     y: Labels
     test: tuple[Any, Labels] | None
-    params: Mapping[str, NDArray[Any]] = {}  # what fit is given besides, a value for each row of X
+    params: Mapping[str, NDArray[Any]] = {}  # more arguments of fit, a value for each row of X
 
 
 class Task(NamedTuple):
-    """One fit to do; without a fold it is the one on all of X, for the test set."""
+    """One fit to make: on a fold, or without one on all of X, for the test set."""
 
     name: str
     model: Any
     number: int
     fold: tuple[Rows, Rows] | None
     scoring: Scoring
-    reported: bool  # whether probabilities are wanted: the report will be on these predictions
+    reported: bool  # whether the report is on its predictions, and so needs probabilities
 
     @property
     def part(self) -> str:
-        """Which of the model's fits it is, in words."""
+        """Which of the model's fits it is: ``"fold 3"`` or ``"test"``."""
         return "test" if self.fold is None else f"fold {self.number + 1}"
 
     def __str__(self) -> str:
@@ -50,7 +51,7 @@ class Task(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of a task. Columns of the probabilities are the classes that the model knows."""
+    """The result of a task. ``known``: the model's classes, for the columns of probabilities."""
 
     fit: Fit
     predictions: Labels
@@ -59,10 +60,10 @@ class Outcome(NamedTuple):
 
 
 def fit_and_predict(task: Task, data: Data, n_threads: int | None = None) -> Outcome:
-    """Fit a clone on a fold's training rows, or on all, and ask it about the others.
+    """Fit a clone on a fold's training rows, or on all of X, and predict the test rows.
 
-    BLAS has one thread meanwhile: the result does not depend on how many cores there are, nor on
-    how many fits share them.
+    BLAS is limited to one thread meanwhile, so that the result depends neither on the number of
+    cores nor on how many fits share them.
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ def fit_and_predict(task: Task, data: Data, n_threads: int | None = None) -> Out
     data : Data
         All rows.
     n_threads : int, default=None
-        How many jobs the model may divide its work among, at the most. None: as it is set.
+        The greatest ``n_jobs`` that the model may have. None leaves it as it is.
 
     Returns
     -------
@@ -79,12 +80,12 @@ def fit_and_predict(task: Task, data: Data, n_threads: int | None = None) -> Out
     """
     fitted = clone(task.model)
     if n_threads is not None:
-        hold_jobs(fitted, n_threads)
+        limit_n_jobs(fitted, n_threads)
     with one_blas_thread():
-        return _ask(fitted, task, *_divide(data, task.fold))
+        return _measure(fitted, task, *_split(data, task.fold))
 
 
-def _ask(model: Any, task: Task, training: Training, X_test: Any, y_test: Labels) -> Outcome:
+def _measure(model: Any, task: Task, training: Training, X_test: Any, y_test: Labels) -> Outcome:
     X, y, params = training
     with peak_memory() as memory:
         start = perf_counter()
@@ -106,10 +107,25 @@ def _ask(model: Any, task: Task, training: Training, X_test: Any, y_test: Labels
         model_bytes=pickled_bytes(model),
         peak_bytes=memory.rise,
     )
-    if not (task.reported and hasattr(model, "predict_proba")):
+    probabilities = _probabilities(model, task, X_test) if task.reported else None
+    if probabilities is None:
         return Outcome(fit, predictions)
-    probabilities = np.asarray(model.predict_proba(X_test), dtype=np.float32)
     return Outcome(fit, predictions, probabilities, np.asarray(model.classes_))
+
+
+def _probabilities(model: Any, task: Task, X_test: Any) -> NDArray[np.float32] | None:
+    """What ``predict_proba`` gives, if the model has it and all of it is finite."""
+    if not hasattr(model, "predict_proba"):
+        return None
+    probabilities = np.asarray(model.predict_proba(X_test), dtype=np.float32)
+    if not np.isfinite(probabilities).all():
+        warnings.warn(
+            f"{task}: predict_proba gave values that are not finite, so none are reported.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+    return probabilities
 
 
 def final_estimator(model: Any) -> Any:
@@ -118,23 +134,24 @@ def final_estimator(model: Any) -> Any:
 
 
 def _history(model: Any) -> dict[str, list[float]] | None:
-    """What a network tells of its epochs, if it tells it as ours do: others have other kinds."""
+    """The history of a network, if it has the form of ours: a list of numbers for each metric."""
     history = getattr(model, "history_", None)
     if not isinstance(history, dict):
         return None
-    lists = all(isinstance(values, list) for values in history.values())
-    if not (lists and all(isinstance(x, int | float) for each in history.values() for x in each)):
-        return None
-    return history
+    is_ours = all(
+        isinstance(values, list) and all(isinstance(value, int | float) for value in values)
+        for values in history.values()
+    )
+    return history if is_ours else None
 
 
 def _best_epoch(model: Any) -> int | None:
-    """The same of its best epoch."""
+    """The index of its best epoch, if it has one."""
     best = getattr(model, "best_epoch_", None)
     return int(best) if isinstance(best, int | np.integer) else None
 
 
-def _divide(data: Data, fold: tuple[Rows, Rows] | None) -> tuple[Training, Any, Labels]:
+def _split(data: Data, fold: tuple[Rows, Rows] | None) -> tuple[Training, Any, Labels]:
     if fold is None:
         assert data.test is not None  # a task without a fold is made only where there is a test set
         return (data.X, data.y, data.params), *data.test

@@ -1,4 +1,4 @@
-"""What evaluate is given: checked, and the folds made."""
+"""The arguments of evaluate, checked, and the folds made from them."""
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from sklearn.utils import column_or_1d, indexable
 from sklearn.utils.multiclass import check_classification_targets
 
 from mnist_models._rows import refuse_mask
-from mnist_models._running.engine import Asked
+from mnist_models._running.engine import RunOptions
 from mnist_models._running.fitting import Data, Labels, Rows, Scoring
 
 Folds: TypeAlias = list[tuple[Rows, Rows]]
@@ -27,16 +27,18 @@ def check_data(
     test: tuple[Any, ArrayLike] | None,
     params: Mapping[str, ArrayLike] | None = None,
 ) -> Data:
-    """The rows, as many as labels; those of the test set as wide as the others."""
+    """The data, or an error where rows, labels, test set and ``params`` do not fit together."""
     X, labels = _check_rows(X, y)
     tested = None if test is None else _check_test(test, X)
     return Data(X, labels, tested, _check_params({} if params is None else params, len(labels)))
 
 
 def check_models(models: Mapping[str, Any], scoring: Scoring) -> None:
-    """Raise unless they are classifiers that can be scored so."""
+    """Raise unless they are named classifiers and the scorer suits them."""
     if not isinstance(models, Mapping) or not models:
-        raise ValueError(f"models must map names to classifiers, at least one. Got {models!r}.")
+        raise ValueError(
+            f"models must map names to classifiers, at least one. Got {models!r} instead."
+        )
     if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
         raise ValueError(f"scoring must be one scorer: a str or callable. Got {scoring!r} instead.")
     for name, model in models.items():
@@ -47,11 +49,11 @@ def check_models(models: Mapping[str, Any], scoring: Scoring) -> None:
                 f"{name!r} must be a scikit-learn classifier (is_classifier of it is False). "
                 f"Got {model!r} instead."
             )
-        check_scoring(model, scoring=scoring)  # a misspelt one costs no fit
+        check_scoring(model, scoring=scoring)  # before any fit: it may be misspelt
 
 
 def check_repeatable(cv: CV, random_state: Any) -> None:
-    """Raise if the folds would be others next time, so that no run can go on from a checkpoint."""
+    """Raise if every call makes other folds, so that a checkpoint cannot be resumed."""
     shuffled = isinstance(cv, int | np.integer) or getattr(cv, "shuffle", False)
     if shuffled and getattr(cv, "random_state", random_state) is None:
         raise ValueError(
@@ -60,8 +62,8 @@ def check_repeatable(cv: CV, random_state: Any) -> None:
         )
 
 
-def check_asked(n_jobs: Any, executor: Any, timeout: Any) -> Asked:
-    """Raise unless fits can be made so."""
+def check_run_options(n_jobs: Any, executor: Any, timeout: Any) -> RunOptions:
+    """The options, or an error where one has no such value."""
     if not (n_jobs is None or (isinstance(n_jobs, int | np.integer) and n_jobs != 0)):
         raise ValueError(f"n_jobs must be None or an int other than 0. Got {n_jobs!r} instead.")
     if not (executor is None or isinstance(executor, Executor)):
@@ -69,16 +71,20 @@ def check_asked(n_jobs: Any, executor: Any, timeout: Any) -> Asked:
             "executor must be a concurrent.futures.Executor (of a Dask client, "
             f"client.get_executor()). Got {executor!r} instead."
         )
-    if not (timeout is None or (isinstance(timeout, int | float) and timeout > 0)):
+    if not (timeout is None or (isinstance(timeout, int | float | np.number) and timeout > 0)):
         raise ValueError(f"timeout must be None or seconds above 0. Got {timeout!r} instead.")
-    return Asked(None if n_jobs is None else int(n_jobs), executor, timeout)
+    return RunOptions(
+        None if n_jobs is None else int(n_jobs),
+        executor,
+        None if timeout is None else float(timeout),
+    )
 
 
 def make_folds(data: Data, cv: CV, random_state: int | np.random.RandomState | None) -> Folds:
-    """Folds that test every row once; an int for ``cv`` makes them stratified and shuffled."""
+    """Folds that test every row once; an int for ``cv`` makes stratified, shuffled ones."""
     if isinstance(cv, int | np.integer):
         cv = StratifiedKFold(cv, shuffle=True, random_state=random_state)
-    with warnings.catch_warnings():  # _preflight tells of this, with a name and a remedy
+    with warnings.catch_warnings():  # _preflight warns of this, too
         warnings.filterwarnings("ignore", "The least populated class in y has only", UserWarning)
         folds = [
             (np.asarray(train), np.asarray(held_out))
@@ -139,8 +145,9 @@ def _check_params(params: Mapping[str, ArrayLike], n_rows: int) -> dict[str, NDA
 
 def _check_test(test: tuple[Any, ArrayLike], X: Any) -> tuple[Any, Labels]:
     if not isinstance(test, Sequence) or len(test) != 2:
+        length = f" of length {len(test)}" if isinstance(test, Sequence) else ""
         raise ValueError(
-            f"test must be a tuple (X_test, y_test). Got {type(test).__name__} instead."
+            f"test must be a tuple (X_test, y_test). Got {type(test).__name__}{length} instead."
         )
     X_test, y_test = _check_rows(*test)
     if X_test.shape[1:] != X.shape[1:]:

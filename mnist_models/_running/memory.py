@@ -1,4 +1,4 @@
-"""How much memory some work took, and how large an object is."""
+"""Peak memory of a block of code, and the size of an object."""
 
 import os
 import pickle
@@ -14,11 +14,8 @@ _STATM = Path("/proc/self/statm")
 _SECONDS_BETWEEN_LOOKS = 0.02
 
 
-class Peak:
-    """The most memory held so far, over what was held at first; None where it is not to be had.
-
-    Nor can it be had of one of several fits in a process: memory does not tell whose it is.
-    """
+class PeakMemory:
+    """The most memory that the process has held, above what it held at first."""
 
     def __init__(self) -> None:
         self._first = self._most = _resident_bytes()
@@ -26,29 +23,29 @@ class Peak:
 
     @property
     def rise(self) -> int | None:
-        """In bytes."""
+        """In bytes; None where unknown, or where several fits shared the process."""
         if self.is_shared or self._first is None or self._most is None:
             return None
         return self._most - self._first
 
-    def look(self) -> None:
-        """Note what is held now."""
+    def update(self) -> None:
+        """Measure what is held now."""
         if self._most is not None:
             self._most = max(self._most, _resident_bytes() or 0)
 
 
-_watched: list[Peak] = []
+_watched: list[PeakMemory] = []
 _lock = threading.Lock()
 
 
 @contextmanager
-def peak_memory() -> Iterator[Peak]:
-    """Watch the process's memory, all threads together, every 20 ms."""
-    peak, done = Peak(), threading.Event()
+def peak_memory() -> Iterator[PeakMemory]:
+    """Watch the memory of the whole process, every 20 ms, while inside."""
+    peak, done = PeakMemory(), threading.Event()
 
     def watch() -> None:
         while not done.wait(_SECONDS_BETWEEN_LOOKS):
-            peak.look()
+            peak.update()
 
     watcher = threading.Thread(target=watch, daemon=True)
     if peak.rise is not None:
@@ -63,11 +60,11 @@ def peak_memory() -> Iterator[Peak]:
         with _lock:
             _watched.remove(peak)
         done.set()
-        peak.look()
+        peak.update()
 
 
 def _resident_bytes() -> int | None:
-    """The process's memory that is in the machine's, as Linux tells it."""
+    """The resident memory of this process; None where the system is not Linux."""
     try:
         pages = int(_STATM.read_bytes().split()[1])
     except (OSError, IndexError, ValueError):
@@ -75,8 +72,8 @@ def _resident_bytes() -> int | None:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-class _Counter:
-    """A file that only counts what is written to it."""
+class _ByteCounter:
+    """A file that only counts the bytes written to it."""
 
     n_bytes = 0
 
@@ -86,8 +83,8 @@ class _Counter:
         return size
 
 
-class _Sizer(pickle.Pickler):
-    """Takes every ``n_jobs`` for None: how many cores a worker had is not the model's size."""
+class _SizePickler(pickle.Pickler):
+    """Pickles every ``n_jobs`` as None, so that the size does not depend on a worker's cores."""
 
     def reducer_override(self, thing: Any) -> Any:
         if not isinstance(thing, BaseEstimator) or getattr(thing, "n_jobs", None) is None:
@@ -99,7 +96,7 @@ class _Sizer(pickle.Pickler):
 
 
 def pickled_bytes(thing: Any) -> int | None:
-    """How large an object is as a pickle, without making one; None if it cannot be pickled.
+    """The size of an object's pickle, counted without keeping it; None if it has none.
 
     Examples
     --------
@@ -108,9 +105,9 @@ def pickled_bytes(thing: Any) -> int | None:
     >>> pickled_bytes(lambda: 0) is None
     True
     """
-    counter = _Counter()
+    counter = _ByteCounter()
     try:
-        _Sizer(counter, protocol=5).dump(thing)
+        _SizePickler(counter, protocol=5).dump(thing)
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError):
         return None
     return counter.n_bytes

@@ -1,4 +1,4 @@
-"""What a result came from: data, folds, parameters and versions, each in a form to compare."""
+"""What a result depends on: data, folds, parameters and versions, in forms to be compared."""
 
 import copyreg
 import hashlib
@@ -16,24 +16,24 @@ from scipy import sparse
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
-Within: TypeAlias = tuple[int, ...]
+Ids: TypeAlias = tuple[int, ...]
 
-# What its repr tells from any other.
+# Types whose repr distinguishes all values.
 _PLAIN = (str, bytes, int, float, complex, bool, np.generic)
 
 _LIBRARIES = ("mnist-models", "numpy", "scipy", "scikit-learn", "numba", "tensorflow", "keras")
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the libraries that a result depends on."""
+    """The versions of Python and of the libraries that a result depends on."""
     found = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     return {"python": platform.python_version()} | found
 
 
 def sha256_of(things: Iterable[Any]) -> str:
-    """One sum over arrays, sparse matrices, tables, or whatever else can be pickled.
+    """The SHA-256 of arrays, sparse matrices, tables, or whatever else can be pickled.
 
-    Equal arrays have equal sums, wherever they lie and in whatever order of bytes.
+    Equal arrays of one type have equal sums, in whatever order they lie in memory.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def sha256_of(things: Iterable[Any]) -> str:
 
 
 def parameters_of(model: Any) -> dict[str, str]:
-    """Every parameter of an estimator, nested ones too, as text for a reader.
+    """Every parameter of an estimator, nested ones too, as text.
 
     Examples
     --------
@@ -66,54 +66,54 @@ def parameters_of(model: Any) -> dict[str, str]:
     >>> parameters_of(KNeighborsClassifier(3))["n_neighbors"]
     '3'
     """
-    told = {}
+    texts = {}
     values = _parameters(model)
     for name, value in values.items():
         try:
-            told[name] = described(value, _parts(values))
-        except Exception:  # noqa: BLE001  # anybody's object raises what it likes; a type will do
-            told[name] = _class_name(value)
-    return told
+            texts[name] = describe(value, _parts(values))
+        except Exception:  # noqa: BLE001 - an object's own code may raise anything; its class will do
+            texts[name] = _class_name(value)
+    return texts
 
 
 def parameters_that_decide(model: Any, whose: str) -> dict[str, str]:
-    """Those that decide what a fit comes to, as text that tells each from any other value.
+    """The parameters that determine a fit's result, as text that distinguishes all values.
 
     Raises
     ------
     TypeError
-        If one of them cannot be told.
+        If a value has no such text.
     """
     values = _parameters(model)
     return {
-        name: told_apart(f"{name} of {whose!r}", value, _parts(values))
+        name: describe_or_raise(f"{name} of {whose!r}", value, _parts(values))
         for name, value in values.items()
         if _decides(name, values)
     }
 
 
-def told_apart(name: str, value: Any, known: Within = ()) -> str:
-    """As :func:`described`, with an error that names the parameter."""
+def describe_or_raise(name: str, value: Any, known: Ids = ()) -> str:
+    """As :func:`describe`, with a TypeError that names the parameter."""
     try:
-        return described(value, known)
+        return describe(value, known)
     except Exception as error:
         raise TypeError(
-            "With checkpoint, every parameter must be such that a later run can tell whether it is "
-            f"the same. Of {name} it cannot: {type(error).__name__}: {error}. Use one that can be "
-            "pickled, or leave checkpoint out."
+            "With checkpoint, a later run must be able to tell whether parameters are the same. It "
+            f"cannot for {name}: {type(error).__name__}: {error}. Use a value that can be pickled, "
+            "or leave checkpoint out."
         ) from error
 
 
-def described(value: Any, within: Within = ()) -> str:
-    """Any value as text that tells it from any other, now and in another process.
+def describe(value: Any, known: Ids = ()) -> str:
+    """A value as text that distinguishes it from others, and is the same in every process.
 
     Parameters
     ----------
     value : object
-        An estimator is told by its class and parameters, a function by its code and what it holds,
-        any other object by what pickle would make it anew from.
-    within : tuple of int, default=()
-        The ``id`` of what is told elsewhere: here the name of its class stands for it.
+        An estimator is described by its class and parameters, a function by its code and the
+        variables that it uses, any other object by what pickle would make of it.
+    known : tuple of int, default=()
+        The ``id`` of objects described elsewhere, for which the name of the class is enough.
 
     Returns
     -------
@@ -122,11 +122,11 @@ def described(value: Any, within: Within = ()) -> str:
     Raises
     ------
     Exception
-        Whatever the object does if it cannot be pickled.
+        Whatever the object raises if it cannot be pickled.
 
     Examples
     --------
-    >>> described({"C": {0.1, 1.0}})
+    >>> describe({"C": {0.1, 1.0}})
     "{'C': set(0.1, 1.0)}"
     """
     if value is None or isinstance(value, _PLAIN):
@@ -135,41 +135,41 @@ def described(value: Any, within: Within = ()) -> str:
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, ModuleType):
         return value.__name__
-    if id(value) in within or isinstance(value, joblib.Memory):
+    if id(value) in known or isinstance(value, joblib.Memory):
         return _class_name(value)
-    tell = partial(described, within=(*within, id(value)))
+    inner = partial(describe, known=(*known, id(value)))
     if isinstance(value, list | tuple):
-        return f"{type(value).__name__}({', '.join(map(tell, value))})"
-    if isinstance(value, set | frozenset):  # whose order is another in every process
-        return f"{type(value).__name__}({', '.join(sorted(map(tell, value)))})"
+        return f"{type(value).__name__}({', '.join(map(inner, value))})"
+    if isinstance(value, set | frozenset):  # in an order that differs between processes
+        return f"{type(value).__name__}({', '.join(sorted(map(inner, value)))})"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{tell(key)}: {tell(each)}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{inner(key)}: {inner(each)}' for key, each in value.items())}}}"
     if hasattr(value, "get_params"):
         own = _parameters(value, deep=False)
-        told = [f"{name}={tell(own[name])}" for name in own if name and _decides(name, own)]
-        return f"{_class_name(value)}({', '.join(told)})"
-    function = getattr(value, "py_func", value)  # where numba has compiled it
+        texts = [f"{name}={inner(own[name])}" for name in own if name and _decides(name, own)]
+        return f"{_class_name(value)}({', '.join(texts)})"
+    function = getattr(value, "py_func", value)  # of a function compiled by numba
     if inspect.isfunction(function):
-        return f"{value.__module__}.{value.__qualname__} {_short_sum(tell(_contents(function)))}"
+        return f"{value.__module__}.{value.__qualname__} {_short_sum(inner(_contents(function)))}"
     if sparse.issparse(value) or (isinstance(value, np.ndarray) and not value.dtype.hasobject):
         return f"{type(value).__name__} {sha256_of([value])[:16]}"
-    return f"{_class_name(value)} {_short_sum(tell(_reduced(value)))}"
+    return f"{_class_name(value)} {_short_sum(inner(_reduced(value)))}"
 
 
 def _parameters(model: Any, deep: bool = True) -> dict[str, Any]:
     return {"": model} | dict(sorted(model.get_params(deep=deep).items()))
 
 
-def _parts(values: dict[str, Any]) -> Within:
-    """Those of the parameters whose own ones stand beside them, so that a name will do."""
+def _parts(values: dict[str, Any]) -> Ids:
+    """The ids of nested estimators, whose parameters are among the values themselves."""
     owners = {name.rpartition("__")[0] for name in values}
     return tuple(id(value) for name, value in values.items() if name in owners)
 
 
 def _decides(name: str, values: dict[str, Any]) -> bool:
-    """Whether a parameter makes a difference to what a fit comes to."""
+    """Whether a parameter may change the result of a fit."""
     owner, _, last = name.rpartition("__")
-    if last == "memory":  # others may mean something else by it
+    if last == "memory":  # of a Pipeline it is a cache; others may use the name otherwise
         value = values[name]
         caches = isinstance(value, joblib.Memory) or isinstance(values.get(owner), Pipeline)
         return not (value is None or caches)
@@ -181,7 +181,7 @@ def _class_name(value: Any) -> str:
 
 
 def _contents(function: Any) -> list[Any]:
-    """What a function does, as far as its own code tells: not where it stands in its file."""
+    """What determines a function's result, as far as its own code shows."""
     held = inspect.getclosurevars(function)
     constants = {k: v for k, v in held.globals.items() if v is None or isinstance(v, _PLAIN)}
     defaults = [function.__defaults__, function.__kwdefaults__]
@@ -194,12 +194,12 @@ def _instructions(code: CodeType) -> list[Any]:
 
 
 def _reduced(value: Any) -> Any:
-    """What pickle would make an object anew from."""
-    if value is check_random_state(None):  # NumPy's global generator: that it is it, not its state
+    """What pickle would rebuild an object from."""
+    if value is check_random_state(None):  # NumPy's global generator, whatever its state
         return "global"
     reduce = copyreg.dispatch_table.get(type(value))
     parts = value.__reduce_ex__(4) if reduce is None else reduce(value)
-    if isinstance(parts, str):  # the name of a global thing
+    if isinstance(parts, str):  # the name of a global object
         return parts
     return [list(part) if isinstance(part, Iterator) else part for part in parts]
 

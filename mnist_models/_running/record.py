@@ -1,4 +1,4 @@
-"""One finished fit as the content of a file, and back: believed only where it fits its task."""
+"""One finished fit as bytes, and back: read only if it can be the outcome of its task."""
 
 from dataclasses import asdict
 from math import inf
@@ -11,13 +11,13 @@ from mnist_models._container import pack, unpack
 from mnist_models._results.findings import Fit
 from mnist_models._running.fitting import Data, Labels, Outcome, Task
 
-# How far beyond 0 and 1 rounding may carry a probability.
+# How far rounding may put a probability below 0 or above 1.
 _ROUNDING = 1e-4
 _LAST_CHARACTER = 0x10FFFF
 
 
 def encode(outcome: Outcome, task: Task, run: str) -> bytes:
-    """The record of one task of the run that has this sum."""
+    """The record of one task's outcome; ``run`` is the hash of the run's identity."""
     arrays: dict[str, NDArray[Any]] = {}
     words: dict[str, list[Any]] = {}
     for name in ("predictions", "known"):
@@ -35,12 +35,12 @@ def encode(outcome: Outcome, task: Task, run: str) -> bytes:
 
 
 def decode(file: BinaryIO, task: Task, data: Data, run: str) -> Outcome:
-    """What came of a task, as its record has it.
+    """The outcome of a task, from its record.
 
     Raises
     ------
     ValueError
-        If the record is damaged, of another run or task, or nothing that came of this one.
+        If the record is damaged, of another run or task, or cannot be an outcome of this one.
     """
     description, arrays = unpack(file)
     try:
@@ -67,7 +67,7 @@ def _outcome(description: Any, arrays: dict[str, NDArray[Any]]) -> Outcome:
 
 
 def _as_characters(labels: Labels) -> NDArray[np.uint32]:
-    """A row of characters for each: so a file has the room that it says its labels take."""
+    """A row of code points for each label: a file cannot claim more memory than its own size."""
     native = np.ascontiguousarray(labels, dtype=labels.dtype.newbyteorder("="))
     return native.view(np.uint32).reshape(len(labels), -1)
 
@@ -83,7 +83,7 @@ def _labels(array: NDArray[Any], words: Any) -> Labels:
     return array.view(f"U{array.shape[1]}")[:, 0]
 
 
-# -- what can have come of a task ------------------------------------------------------------------
+# -- what can be the outcome of a task -------------------------------------------------------------
 
 
 def _check(outcome: Outcome, task: Task, data: Data) -> None:
@@ -107,17 +107,17 @@ def _check(outcome: Outcome, task: Task, data: Data) -> None:
 
 def _n_rows(task: Task, data: Data) -> tuple[int, int]:
     if task.fold is None:
-        assert data.test is not None  # as for the fit itself
+        assert data.test is not None  # a task without a fold is made only where there is a test set
         return len(data.y), len(data.test[1])
-    train, held_out = (data.y[rows] for rows in task.fold)  # which may be masks
+    train, held_out = (data.y[rows] for rows in task.fold)  # train may be a mask
     return len(train), len(held_out)
 
 
 def _check_kind(labels: Labels, y: Labels) -> None:
-    """Raise unless they can stand among those of the data."""
+    """Raise unless the labels can be sorted among those of the data."""
     numbers = [each.dtype.kind in "biuf" for each in (labels, y)]
     _require(numbers[0] == numbers[1] or object in (labels.dtype, y.dtype), f"labels as {y.dtype}")
-    np.unique(np.concatenate([labels, y]))  # raises TypeError where some cannot be compared
+    np.unique(np.concatenate([labels, y]))  # TypeError where some cannot be compared
 
 
 def _check_fit(fit: Fit) -> None:
@@ -133,7 +133,7 @@ def _check_fit(fit: Fit) -> None:
         and all(type(each) is int and each >= 0 for each in n_bytes)
         and all(type(values) is list for values in history.values())
         and all(type(each) in (int, float) for each in epochs)
-        # another's network may count its epochs from 1
+        # a network that is not ours may count its epochs from 1
         and type(best) is int
         and 0 <= best <= max(map(len, history.values()), default=0),
         "the numbers of a fit",

@@ -1,16 +1,16 @@
-"""All the fits of a comparison: from the checkpoint, or made now and kept there."""
+"""All the fits of a comparison: read from the checkpoint, or made now and kept there."""
 
 from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
 from typing import Any
 
-from mnist_models._progress import Teller
+from mnist_models._progress import ProgressTracker
 from mnist_models._running.checkpoint import Checkpoint
-from mnist_models._running.engine import Asked, make_fits
+from mnist_models._running.engine import RunOptions, make_fits
 from mnist_models._running.fitting import Data, Outcome, Scoring, Task
 from mnist_models._running.input import Folds
-from mnist_models._running.schedule import Hearing, Lost
+from mnist_models._running.schedule import Callbacks, Lost
 
 
 def make_tasks(
@@ -29,27 +29,36 @@ def make_tasks(
 
 
 def make_all(
-    tasks: list[Task], data: Data, asked: Asked, kept: Checkpoint | None, tell: Teller
+    tasks: list[Task],
+    data: Data,
+    options: RunOptions,
+    checkpoint: Checkpoint | None,
+    notify: ProgressTracker,
 ) -> tuple[dict[str, Outcome], dict[str, str]]:
-    """The outcome of every task by its name, and what became of those that have none.
+    """Run every task that the checkpoint, if there is one, has no outcome of, and keep it there.
 
-    What the checkpoint has is taken from there; what is fitted is put there.
+    Returns
+    -------
+    outcomes : dict of str to Outcome
+        By the task's name.
+    lost : dict of str to str
+        The reasons why the other tasks have none.
     """
-    outcomes, lost = {} if kept is None else kept.finished(tasks, data), {}
+    outcomes, lost = {} if checkpoint is None else checkpoint.finished(tasks, data), {}
     for task in tasks:
         if str(task) in outcomes:
-            tell("kept", task)
+            notify("kept", task)
     todo = [task for task in tasks if str(task) not in outcomes]
-    hearing = Hearing(*(partial(tell, what) for what in ("begun", "epoch", "retried")))
-    # closed at once if something below fails, and with it the workers
-    with closing(make_fits(todo, data, asked, hearing)) as made:
-        for task, outcome in made:
+    callbacks = Callbacks(*(partial(notify, what) for what in Callbacks._fields))
+    # closed, and with it the workers, as soon as something below fails
+    with closing(make_fits(todo, data, options, callbacks)) as results:
+        for task, outcome in results:
             if isinstance(outcome, Lost):
                 lost[str(task)] = outcome.reason
-                tell("lost", task)
+                notify("lost", task)
                 continue
-            if kept is not None:
-                kept.keep(task, outcome)
+            if checkpoint is not None:
+                checkpoint.keep(task, outcome)
             outcomes[str(task)] = outcome
-            tell("finished", task)
+            notify("finished", task)
     return outcomes, lost

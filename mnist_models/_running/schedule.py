@@ -1,4 +1,4 @@
-"""Fits handed over where there is room, heard of, taken when they end, and tried again once."""
+"""Fits submitted where there is room, watched, collected when they end, tried again if lost."""
 
 import uuid
 from collections import deque
@@ -16,187 +16,189 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
-from mnist_models._running.errand import Brought, unpacked
+from mnist_models._running.backends import Backend
 from mnist_models._running.fitting import Outcome, Task
-from mnist_models._running.places import Place
+from mnist_models._running.job import JobResult, unpack_result
 
-# How often to look what the fits say.
+# How often progress is read.
 _SECONDS_BETWEEN_LOOKS = 0.2
-# A process takes some to start, more on a busy machine.
+# A worker process takes seconds to start, and longer on a busy machine.
 _SECONDS_TO_BEGIN = 60.0
 
 
 class Lost(NamedTuple):
-    """What became of a fit that has no outcome."""
+    """Why a fit has no outcome."""
 
     reason: str
 
 
-class Hearing(NamedTuple):
-    """Who is told of a fit that begins, of its epochs, and that it is tried again."""
+class Callbacks(NamedTuple):
+    """Called when a fit begins, when an epoch of it ends, and when it is tried again."""
 
     begun: Callable[[Task], None]
-    epochs: Callable[[Task, int, int], None]
+    epoch: Callable[[Task, int, int], None]
     retried: Callable[[Task], None]
 
 
 @dataclass
 class _Attempt:
     task: Task
-    word: Path
+    progress_file: Path
     is_second: bool
-    began: float | None = None
-    heard: str = ""
+    start: float | None = None  # when it was seen to run
+    progress: str = ""  # last read
 
 
 class Schedule:
-    """So many fits at a place.
+    """Runs fits on a backend, each at most twice.
 
     Parameters
     ----------
     tasks : sequence of Task
         What to fit.
-    place : Place
+    backend : Backend
         Where.
     timeout : float or None
-        Seconds that each may take.
-    hearing : Hearing
-        Who is told meanwhile.
+        Seconds that each fit may take; None: any time.
+    callbacks : Callbacks
+        Called meanwhile.
     """
 
     def __init__(
-        self, tasks: Sequence[Task], place: Place, timeout: float | None, hearing: Hearing
+        self, tasks: Sequence[Task], backend: Backend, timeout: float | None, callbacks: Callbacks
     ) -> None:
-        self._place, self._hearing = place, hearing
+        self._backend, self._callbacks = backend, callbacks
         self._timeout = float("inf") if timeout is None else timeout
-        self._waiting, self._again = deque(tasks), deque[Task]()
+        self._waiting, self._retries = deque(tasks), deque[Task]()
         self._running: dict[Future[Any], _Attempt] = {}
-        self._last_sign = monotonic()  # of a fit that began, or ended
-        self._left_hanging = False
-        self._shown: dict[str, Any] = {}
+        self._last_event = monotonic()  # when a fit last began or ended
+        self._worker_hangs = False  # a fit that timed out may still occupy its worker
+        self._warning_registries: dict[str, Any] = {}
 
     def results(self) -> Generator[tuple[Task, Outcome | Lost], None, None]:
-        """Every fit and what came of it, in the order in which they end."""
+        """Every fit with its outcome, in the order in which they end."""
         try:
-            while self._waiting or self._again or self._running:
-                self._hand_over()
-                self._place.look(self._running)
+            while self._waiting or self._retries or self._running:
+                self._submit_all()
+                self._backend.cancel_stranded(self._running)
                 wait(self._running, timeout=_SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
                 done = [future for future in self._running if future.done()]
-                self._listen()
-                yield from self._take(done)
-                yield from self._give_up()
+                self._read_progress()
+                yield from self._collect(done)
+                yield from self._time_out()
         finally:
             for future in list(self._running):
-                self._place.discard(future)
+                self._backend.discard(future)
 
-    def _hand_over(self) -> None:
-        if not (self._waiting or self._again):
+    def _submit_all(self) -> None:
+        """Submit as many fits as there is room for."""
+        if not (self._waiting or self._retries):
             return
-        n_at_once = self._place.n_at_once()
+        n_at_once = self._backend.n_at_once()
         while self._waiting and len(self._running) < n_at_once:
             self._submit(self._waiting.popleft(), is_second=False)
-        # one by one where a worker may have died of another fit than this
-        while self._again and len(self._running) < (n_at_once if self._place.ours else 1):
-            self._submit(self._again.popleft(), is_second=True)
+        # alone where the worker may have died of another fit
+        n_retries = n_at_once if self._backend.owns_workers else 1
+        while self._retries and len(self._running) < n_retries:
+            self._submit(self._retries.popleft(), is_second=True)
 
     def _submit(self, task: Task, *, is_second: bool) -> None:
-        word = self._place.folder / f"word-{uuid.uuid4().hex}"
+        progress_file = self._backend.folder / f"progress-{uuid.uuid4().hex}"
         try:
-            future = self._place.submit(task, word)
+            future = self._backend.submit(task, progress_file)
         except (BrokenExecutor, OSError) as error:  # as if a worker had died of this fit
             future = Future()
             future.set_exception(BrokenExecutor(f"{type(error).__name__}: {error}"))
-        self._running[future] = _Attempt(task, word, is_second)
+        self._running[future] = _Attempt(task, progress_file, is_second)
 
-    def _listen(self) -> None:
-        """Pass on what the fits have last said."""
+    def _read_progress(self) -> None:
+        """Read the progress files and call the callbacks."""
         for attempt in self._running.values():
             try:
-                word = attempt.word.read_text(encoding="ascii")
-                done, total = (int(each) for each in word.split())
-            except (OSError, ValueError):  # nothing said yet, or half of it
+                progress = attempt.progress_file.read_text(encoding="ascii")
+                done, total = (int(each) for each in progress.split())
+            except (OSError, ValueError):  # not written yet, or only half
                 continue
-            self._has_begun(attempt)
-            if total and attempt.heard != word:
-                attempt.heard = word
-                self._hearing.epochs(attempt.task, done, total)
+            self._mark_begun(attempt)
+            if total and attempt.progress != progress:
+                attempt.progress = progress
+                self._callbacks.epoch(attempt.task, done, total)
 
-    def _has_begun(self, attempt: _Attempt) -> None:
-        if attempt.began is None:
-            attempt.began = self._last_sign = monotonic()
-            self._hearing.begun(attempt.task)
+    def _mark_begun(self, attempt: _Attempt) -> None:
+        if attempt.start is None:
+            attempt.start = self._last_event = monotonic()
+            self._callbacks.begun(attempt.task)
 
-    def _take(self, done: Iterable[Future[Any]]) -> Iterator[tuple[Task, Outcome | Lost]]:
-        """What has ended: all outcomes there are, before an error ends the run."""
+    def _collect(self, done: Iterable[Future[Any]]) -> Iterator[tuple[Task, Outcome | Lost]]:
+        """Yield every outcome there is, before an error that a fit raised ends the run."""
         failed: list[tuple[Task, Exception]] = []
         for future in done:
-            attempt, result = self._running.pop(future), _result(future, self._shown)
-            self._last_sign = monotonic()
+            attempt, result = self._running.pop(future), _result(future, self._warning_registries)
+            self._last_event = monotonic()
             if isinstance(result, Outcome):
-                self._place.release(future)
-                self._has_begun(attempt)  # too short for word of it
+                self._backend.release(future)
+                self._mark_begun(attempt)  # it may have ended before its progress was read
                 yield attempt.task, result
                 continue
-            self._place.discard(future)
+            self._backend.discard(future)
             if isinstance(result, Exception):
                 failed.append((attempt.task, result))
             elif attempt.is_second:
                 yield attempt.task, result
             else:
-                self._again.append(attempt.task)
-                self._hearing.retried(attempt.task)
+                self._retries.append(attempt.task)
+                self._callbacks.retried(attempt.task)
         for task, error in failed:
-            with named(task):
+            with errors_name(task):
                 raise error
 
-    def _give_up(self) -> Iterator[tuple[Task, Lost]]:
-        """What takes too long, or will never begin."""
+    def _time_out(self) -> Iterator[tuple[Task, Lost]]:
+        """Give up fits that take too long, or will never begin."""
         for future, attempt in list(self._running.items()):
-            if future.done():  # while another was taken
+            if future.done():  # since done futures were listed
                 continue
             seconds = f"timeout={self._timeout:g} seconds"
-            if attempt.began is not None and monotonic() - attempt.began > self._timeout:
+            if attempt.start is not None and monotonic() - attempt.start > self._timeout:
                 reason = f"it did not end within {seconds}"
-                self._left_hanging = True
-            elif self._nothing_begins():
+                self._worker_hangs = True
+            elif self._none_will_begin():
                 reason = f"it did not begin within {seconds}: nothing that runs it was free"
             else:
                 continue
             del self._running[future]
-            self._place.discard(future)
+            self._backend.discard(future)
             yield attempt.task, Lost(reason)
 
-    def _nothing_begins(self) -> bool:
-        """Whether all wait, where they should begin at once, or behind one that hangs."""
-        if any(attempt.began is not None for attempt in self._running.values()):
+    def _none_will_begin(self) -> bool:
+        """Whether no fit runs although each has a worker, or because one hangs in its worker."""
+        if any(attempt.start is not None for attempt in self._running.values()):
             return False
-        idle = monotonic() - self._last_sign
-        expected = self._place.ours or self._left_hanging
-        return expected and idle > self._timeout + _SECONDS_TO_BEGIN
+        idle = monotonic() - self._last_event
+        should_run = self._backend.owns_workers or self._worker_hangs
+        return should_run and idle > self._timeout + _SECONDS_TO_BEGIN
 
 
-def _result(future: Future[Any], shown: dict[str, Any]) -> Outcome | Lost | Exception:
-    """What a fit came to: an outcome, the death of its worker, or what it raised."""
+def _result(future: Future[Any], registries: dict[str, Any]) -> Outcome | Lost | Exception:
+    """The outcome of a fit, the death of its worker, or the error it raised."""
     try:
         error = future.exception()
         result: Any = future.result() if error is None else error
-    except CancelledError as cancelled:  # Dask's word for what it has lost
+    except CancelledError as cancelled:  # Dask cancels what it has lost
         result = cancelled
-    if isinstance(result, Brought):
-        result = unpacked(result, shown)
-    # sys.exit and the like would end this process, too
-    if _is_deadly(result) or not isinstance(result, Outcome | Exception):
-        return Lost(_told(result))
+    if isinstance(result, JobResult):
+        result = unpack_result(result, registries)
+    # SystemExit and the like are no Exception: raised here, they would end this process too
+    if _is_worker_death(result) or not isinstance(result, Outcome | Exception):
+        return Lost(_reason(result))
     return result
 
 
-def _is_deadly(result: Any) -> bool:
-    dead = (BrokenExecutor, MemoryError, CancelledError)
-    return isinstance(result, dead) or type(result).__name__ == "KilledWorker"  # which is Dask's
+def _is_worker_death(result: Any) -> bool:
+    deadly = (BrokenExecutor, MemoryError, CancelledError)
+    return isinstance(result, deadly) or type(result).__name__ == "KilledWorker"  # Dask's
 
 
-def _told(error: Any) -> str:
+def _reason(error: Any) -> str:
     if isinstance(error, MemoryError):
         return "it ran out of memory"
     if isinstance(error, SystemExit):
@@ -206,8 +208,8 @@ def _told(error: Any) -> str:
 
 
 @contextmanager
-def named(task: Task) -> Iterator[None]:
-    """Say which fit it was, where one raises."""
+def errors_name(task: Task) -> Iterator[None]:
+    """Add to an error which fit raised it."""
     try:
         yield
     except Exception as error:

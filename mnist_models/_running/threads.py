@@ -1,7 +1,7 @@
-"""The threads that one of several fits may have, so that all together have no more than the cores.
+"""How many threads each of several concurrent fits may use, so that they share the cores.
 
-A worker process of ours gets its share before it starts, in its environment. In a process of
-somebody else's, and in a thread of this one, each fit is held to one thread while it runs.
+Our worker processes are told in their environment, before they start. In a process of the
+caller's, and in a thread of this one, each fit is limited to one thread while it runs.
 """
 
 import os
@@ -24,26 +24,26 @@ _VARIABLES = (
     "NUMBA_NUM_THREADS",
     "LOKY_MAX_CPU_COUNT",  # what joblib takes n_jobs=-1 for
 )
-# joblib's and loky's workers know nothing of these
+# joblib and loky do not set these for their workers
 _TENSORFLOW = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
-def share_of(n_workers: int) -> int:
-    """How many threads each of so many workers may have, at least one."""
+def threads_per_worker(n_workers: int) -> int:
+    """An equal share of the cores, at least one."""
     return max(1, joblib.cpu_count() // n_workers)
 
 
 def environment_for(n_threads: int) -> dict[str, str]:
-    """What a new process must find in its environment to keep to so many threads."""
+    """Environment variables that limit a new process to this many threads."""
     return dict.fromkeys((*_VARIABLES, *_TENSORFLOW), str(n_threads))
 
 
 @contextmanager
-def held_to_one_thread(*, own_process: bool) -> Iterator[None]:
-    """Let the fit inside have one thread for BLAS, one for OpenMP and one for TensorFlow.
+def limit_to_one_thread(*, own_process: bool) -> Iterator[None]:
+    """Limit the fit inside to one thread each of BLAS, OpenMP and TensorFlow.
 
-    TensorFlow asks once, when it is loaded, and then for good: in the caller's own process,
-    where its threads are as many as the cores however many fits share them, it is left alone.
+    TensorFlow reads its limit once, when it is loaded. In the caller's own process it is left
+    alone: its threads are as many as the cores, and all fits there share them.
     """
     if not own_process and "tensorflow" not in sys.modules:
         for name in _TENSORFLOW:
@@ -52,10 +52,10 @@ def held_to_one_thread(*, own_process: bool) -> Iterator[None]:
         yield
 
 
-def hold_jobs(model: Any, n_threads: int) -> None:
-    """Cut every ``n_jobs`` of a model down to so many threads; its answers do not depend on it."""
+def limit_n_jobs(model: Any, n_threads: int) -> None:
+    """Lower every ``n_jobs`` of a model to at most ``n_threads``; answers do not depend on it."""
     for name, value in model.get_params(deep=True).items():
         if name.split("__")[-1] == "n_jobs" and value is not None:
-            # joblib is not asked in vain: in a worker of Dask's it warns that there is but one
+            # joblib is asked only if need be: in a Dask worker it warns that there is but one
             n_jobs = 1 if n_threads == 1 else min(joblib.effective_n_jobs(value), n_threads)
             model.set_params(**{name: n_jobs})

@@ -1,4 +1,4 @@
-"""Worker processes, each in an executor of its own: what ended one is known, the others work on."""
+"""Worker processes, each in an executor of its own: if one dies, the others work on."""
 
 import os
 import shutil
@@ -13,54 +13,54 @@ from typing import Any
 from mnist_models._running.threads import environment_for
 
 _SECONDS_BETWEEN_LOOKS = 0.5
-# loky replaces a worker that has grown by more, to end leaks. Loading TensorFlow takes 400 MB, and
-# would be done anew for every network.
+# loky replaces a worker that has grown by more bytes, against leaks. Loading TensorFlow takes
+# 400 MB, so that by loky's default every network would load it again.
 _MOST_GROWTH = "4e9"
 
 
 class Workers:
-    """So many processes of loky's, each with so many threads.
+    """A number of loky's processes, each with a number of threads.
 
     Parameters
     ----------
     n_workers : int
-        How many calls can be running.
+        How many calls can run at a time.
     n_threads : int
-        How many threads each may have.
+        How many threads each may use.
     folder : path
-        Removed by the workers, should this process be killed before it can do so.
+        Removed by the workers if this process is killed before it can do so.
     """
 
     def __init__(self, n_workers: int, n_threads: int, folder: Path) -> None:
         self._environment = environment_for(n_threads)
         self._environment["LOKY_MAX_MEMORY_LEAK_SIZE"] = _MOST_GROWTH
         self._folder = folder
-        self._idle: list[Any] = [None] * n_workers  # a process starts when there is work for it
+        self._idle: list[Any] = [None] * n_workers  # None: started when needed
         self._busy: dict[Future[Any], Any] = {}
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Call a function in a worker that is idle, of which there must be one."""
+        """Call a function in an idle worker; there must be one."""
         executor = self._idle.pop() or self._start()
         future: Future[Any] = executor.submit(function, *arguments)
         self._busy[future] = executor
         return future
 
     def release(self, future: Future[Any]) -> None:
-        """Take a worker back whose call has ended."""
+        """Make a worker idle whose call has ended."""
         self._idle.append(self._busy.pop(future))
 
     def discard(self, future: Future[Any]) -> None:
-        """End a worker, dead or alive; there will be another when there is work for it."""
+        """End a worker, dead or alive; another is started when needed."""
         self._busy.pop(future).shutdown(wait=True, kill_workers=True)
         self._idle.append(None)
 
     def close(self) -> None:
-        """End all of them, whatever they are doing."""
+        """End all workers, whatever they are doing."""
         started = [each for each in (*self._idle, *self._busy.values()) if each is not None]
         try:
             while started:
                 started.pop().shutdown(wait=True, kill_workers=True)
-        finally:  # a second Ctrl-C spares none
+        finally:  # after a second Ctrl-C too
             for executor in started:
                 executor.shutdown(wait=False, kill_workers=True)
 
@@ -70,14 +70,14 @@ class Workers:
         return ProcessPoolExecutor(
             1,
             env=self._environment,
-            initializer=_end_with_parent,
+            initializer=_exit_with_parent,
             initargs=(os.getpid(), self._folder),
         )
 
 
 @contextmanager
 def workers(n_workers: int, n_threads: int, folder: Path) -> Iterator[Workers]:
-    """Workers that are gone at the end, however it comes."""
+    """Workers that are ended with the block, however it ends."""
     group = Workers(n_workers, n_threads, folder)
     try:
         yield group
@@ -85,12 +85,12 @@ def workers(n_workers: int, n_threads: int, folder: Path) -> Iterator[Workers]:
         group.close()
 
 
-def _end_with_parent(parent: int, folder: Path) -> None:
-    """See to it that this process does not outlive the one that started it, killed without a word.
+def _exit_with_parent(parent: int, folder: Path) -> None:
+    """End this worker when its parent has died, even by SIGKILL; it would wait for ever.
 
-    It would work on for nobody, then wait for ever. Ctrl-C, the closing of a terminal and the end
-    of a batch job reach workers, too; but it is for the parent to end them, which it does by
-    SIGKILL, or else for this to clear up.
+    Ctrl-C, the closing of a terminal and the end of a batch job send signals to workers, too. They
+    are ignored here: the parent ends its workers by SIGKILL, and if it dies first, the thread
+    below ends this one.
     """
     for name in ("SIGINT", "SIGHUP", "SIGTERM"):
         if hasattr(signal, name):  # there are systems without them

@@ -1,4 +1,4 @@
-// The page's own script: which model, which cell, which digits. Reads the JSON in #data; fetches nothing.
+// The page's script: choosing a model and a cell of its matrix shows digits. Reads the JSON in #data; fetches nothing.
 "use strict";
 (async () => {
   const STEP = 60;
@@ -62,7 +62,7 @@
 
   const digits = (await Promise.all(data.blocks.map(unpack))).flat();
 
-  // Each sheet is decoded once, when the first digit of it is looked at.
+  // Each sheet is decoded once, when the first of its digits is shown.
   function decoded(sheet) {
     sheet.image ??= new Promise((resolve, reject) => {
       const image = new Image();
@@ -81,7 +81,7 @@
     canvas.getContext("2d").drawImage(image, left, top, width, height, 0, 0, width, height);
   }
 
-  // -- what is looked at: a model; a true class, a predicted one, both or neither ----------------
+  // -- what is chosen: a model; a true class, a predicted one, both or neither -------------------
 
   const chosen = { model: 0, true: null, read: null };
   let matching = [];
@@ -168,7 +168,7 @@
     return made;
   }
 
-  // Which row it is, and what the other models read.
+  // The row's number, and the other models' predictions.
   function others(digit) {
     const made = element("p", "others", `row ${digit.row}`);
     models.forEach((name, i) => {
@@ -197,7 +197,7 @@
     return made;
   }
 
-  // The three likeliest classes, and the true one where it is not among them.
+  // The three likeliest classes, and the true one if it is not among them.
   function likeliest(digit, permille) {
     const codes = labels.map((_, code) => code).sort((a, b) => permille[b] - permille[a]);
     return codes.filter((code, place) => place < 3 || code === digit.true);
@@ -205,7 +205,7 @@
 
   const kindOf = (code, digit, read) => (code === digit.true ? "true" : code === read ? "read" : "");
 
-  // Of many classes, or of such with long names, a line for each of the likeliest.
+  // For many classes, or long names: a line for each of the likeliest.
   function lines(digit, permille, read) {
     const list = element("ol", "likeliest");
     for (const code of likeliest(digit, permille)) {
@@ -220,7 +220,7 @@
     return list;
   }
 
-  // Otherwise a bar for every class, in the order of the matrix.
+  // Otherwise: a bar for every class, in the order of the matrix.
   const roomy = labels.length <= 12 && labels.every((label) => label.length <= 2);
 
   function chances(digit, permille, read) {
@@ -254,7 +254,7 @@
     find("#cards").children[next].focus({ preventScroll: true }); // reading goes on where the new ones begin
   });
 
-  // In each matrix one button is in the order of the Tab key; the arrows go on from there.
+  // Tab reaches one button of each matrix; the arrow keys move on from there.
   const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
   for (const matrix of all(".matrix")) {
@@ -265,7 +265,7 @@
       entry.tabIndex = -1;
       entry = button;
       entry.tabIndex = 0;
-      // By the keyboard: out from under the names, whole. A mouse must not find its cell moved away.
+      // Only for the keyboard: under a mouse, the cell must not move away.
       if (button.matches(":focus-visible")) button.scrollIntoView({ block: "nearest", inline: "nearest" });
     };
     grid.forEach((row, i) =>
@@ -289,7 +289,7 @@
     );
   }
 
-  // What a screen reader says of a button in a matrix.
+  // What a screen reader says for a button of a matrix.
   function name(button) {
     const [ofTrue, ofRead] = [codeOf(button, "true"), codeOf(button, "read")];
     const counted = button.firstChild.textContent.replace("·", "0");

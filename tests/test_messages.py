@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from mnist_models._last_words import in_words, say
+from mnist_models._messages import error_message, print_message
 
 
 @pytest.mark.parametrize(
@@ -17,23 +17,23 @@ from mnist_models._last_words import in_words, say
     ],
 )
 def test_what_the_system_says(number: int, said: str) -> None:
-    assert in_words(OSError(number, os.strerror(number), "digits")) == said
+    assert error_message(OSError(number, os.strerror(number), "digits")) == said
 
 
 def test_parameters_are_called_what_they_are_on_the_command_line() -> None:
     error = RuntimeError("Give checkpoint=FOLDER; fewer n_jobs leave room. See /a/checkpoint=1/b.")
     error.add_note("It had timeout=3.")
-    assert in_words(error) == (
+    assert error_message(error) == (
         "Give --checkpoint FOLDER; fewer --jobs leave room. See /a/checkpoint=1/b. "
         "It had --timeout 3."
     )
 
 
 def test_an_error_without_words_is_named() -> None:
-    assert in_words(RuntimeError()) == "RuntimeError"
-    assert in_words(MemoryError()).startswith("Out of memory. ")
+    assert error_message(RuntimeError()) == "RuntimeError"
+    assert error_message(MemoryError()).startswith("Out of memory. ")
 
 
 def test_it_is_one_line_that_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
-    say("one\ntwo  three\x1b[2J\ud800 ±")
+    print_message("one\ntwo  three\x1b[2J\ud800 ±")
     assert capsys.readouterr().err == "mnist-models: one two three\\x1b[2J\\ud800 ±\n"

@@ -1,4 +1,4 @@
-"""An error as the last line that a command says: what was wrong, and what to do about it."""
+"""The line that a command prints when it fails: what was wrong, and what to do about it."""
 
 import errno
 import os
@@ -21,31 +21,33 @@ _REMEDIES = {
     errno.EMFILE: "Raise the limit (ulimit -n).",
 }
 
-# What the command line calls the parameters that messages of the library name.
+# The command line's names for parameters that the library's messages name.
 _OPTIONS = {"checkpoint=": "--checkpoint ", "timeout=": "--timeout ", "n_jobs ": "--jobs "}
-_PARAMETER = re.compile(f"(?<![^ ])({'|'.join(_OPTIONS)})")  # a word's beginning: no part of a path
+_PARAMETER = re.compile(
+    f"(?<![^ ])({'|'.join(_OPTIONS)})"
+)  # at the start of a word: not inside a path
 
 
-def say(words: str) -> None:
-    """Say it in one line on standard error, if anybody is there to read."""
-    # what moves a cursor or changes colours is shown as Python writes it
-    shown = "".join(
+def print_message(message: str) -> None:
+    """Print one line on standard error; if nobody reads it, nothing happens."""
+    # escaped: what would move a cursor or change colours
+    line = "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode()
-        for each in " ".join(words.split())
+        for each in " ".join(message.split())
     )
     try:
-        print(f"mnist-models: {shown}", file=sys.stderr, flush=True)
+        print(f"mnist-models: {line}", file=sys.stderr, flush=True)
     except OSError:
-        drop(sys.stderr)
+        discard_output(sys.stderr)
 
 
-def drop(stream: TextIO) -> None:
-    """Lead a stream that nobody reads to nowhere; else Python would try it once more at exit."""
+def discard_output(stream: TextIO) -> None:
+    """Redirect a stream that cannot be written, which Python would otherwise flush at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def in_words(error: BaseException) -> str:
-    """Its message, what was added to it, and the remedy where the system knows none.
+def error_message(error: BaseException) -> str:
+    """An error's message and notes, with a remedy for errors of the operating system.
 
     Parameters
     ----------
@@ -55,7 +57,7 @@ def in_words(error: BaseException) -> str:
     Returns
     -------
     str
-        Parameters are called what they are on the command line.
+        With the command line's names for parameters.
     """
     notes = getattr(error, "__notes__", ())
     message = " ".join([_message(error), *notes])

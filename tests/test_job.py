@@ -18,8 +18,8 @@ from sklearn.dummy import DummyClassifier
 
 from mnist_models import evaluate
 from mnist_models._results.findings import Fit
-from mnist_models._running.errand import Errand, carry_out, errand, unpacked
 from mnist_models._running.fitting import Outcome, Task
+from mnist_models._running.job import Job, make_job, run_job, unpack_result
 
 from .misbehaving import numbered_rows
 
@@ -87,7 +87,7 @@ def test_warnings_come_back_once_as_if_they_were_made_here(pool: Executor) -> No
         evaluate(Sayer("warn"), *numbered_rows(), cv=3, executor=pool)
     assert [str(each.message) for each in caught] == ["look here"]
     assert caught[0].category is UserWarning
-    assert Path(caught[0].filename).name == "test_errand.py"
+    assert Path(caught[0].filename).name == "test_job.py"
 
 
 def test_filters_of_warnings_go_along(pool: Executor) -> None:
@@ -114,7 +114,7 @@ def test_errors_are_told_as_what_they_are(
         evaluate(model, *numbered_rows(), cv=2, executor=pool)
     told = "\n".join([str(caught.value), *caught.value.__notes__])
     assert "Traceback" in told
-    assert 'test_errand.py", line' in told
+    assert 'test_job.py", line' in told
     assert "the fit of" in told
 
 
@@ -125,19 +125,19 @@ _OUTCOME = Outcome(Fit(1.0, 1.0, 1.0, 1, 1), np.zeros(1))
 
 def _of_another_process() -> bytes:
     task = Task("model", DummyClassifier(), 0, None, None, False)
-    given = errand(task, 1, Path("word"))._replace(sender=("another", 1))
-    return pickle.dumps(given)
+    job = make_job(task, 1, Path("progress"))._replace(sender=("another", 1))
+    return pickle.dumps(job)
 
 
 def test_overlapping_fits_give_the_filters_back() -> None:
     before, show = warnings.filters[:], warnings.showwarning
     at_work, leave = threading.Barrier(2), threading.Event()
 
-    def first(given: Errand) -> Outcome:
+    def first(job: Job) -> Outcome:
         at_work.wait(10)
         return _OUTCOME
 
-    def last(given: Errand) -> Outcome:
+    def last(job: Job) -> Outcome:
         at_work.wait(10)
         leave.wait(10)
         warnings.warn("of the last", RuntimeWarning, stacklevel=1)
@@ -147,18 +147,18 @@ def test_overlapping_fits_give_the_filters_back() -> None:
         warnings.simplefilter("always")
         packed = _of_another_process()
     with ThreadPoolExecutor(2) as threads:
-        futures = [threads.submit(carry_out, packed, fit) for fit in (first, last)]
-        assert futures[0].result(10).warned == []
+        futures = [threads.submit(run_job, packed, fit) for fit in (first, last)]
+        assert futures[0].result(10).warnings == []
         leave.set()
-        brought = futures[1].result(10)
+        result = futures[1].result(10)
     assert warnings.filters == before
     assert warnings.showwarning is show
     with pytest.warns(RuntimeWarning, match="of the last"):
-        assert isinstance(unpacked(brought, {}), Outcome)
+        assert isinstance(unpack_result(result, {}), Outcome)
 
 
 def test_a_filter_of_an_unknown_category_does_not_matter() -> None:
-    given: Errand = pickle.loads(_of_another_process())
+    job: Job = pickle.loads(_of_another_process())
     unknown = b"cno_such_module\nNoSuchWarning\n."
-    packed = pickle.dumps(given._replace(filters=[unknown, *given.filters]))
-    assert carry_out(packed, lambda errand: _OUTCOME).what == ""
+    packed = pickle.dumps(job._replace(filters=[unknown, *job.filters]))
+    assert run_job(packed, lambda job: _OUTCOME).error == ""
