@@ -113,7 +113,7 @@ def test_a_copy_that_another_user_can_change_is_not_used(
     fetch_mnist(data_home=mnist_folder)
     kept = empty_cache / "mnist-images.npy"
     os.chown(kept, 12345, 12345)
-    with pytest.warns(RuntimeWarning, match="user 12345's"):
+    with pytest.warns(RuntimeWarning, match="belongs to user 12345"):
         assert len(fetch_mnist(data_home=mnist_folder)) == 70_000
     assert kept.stat().st_uid == 0
 
