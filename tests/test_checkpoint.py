@@ -150,14 +150,13 @@ def _kill_again_and_again(folder: Path, signals: Sequence[int], n_jobs: int, *mo
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
-    _kill_again_and_again(tmp_path, [signal.SIGKILL, signal.SIGINT], 2, "logistic", "forest")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_all_three_models_go_on_however_often_they_are_killed(n_jobs: int, tmp_path: Path) -> None:
-    signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+@pytest.mark.parametrize(
+    ("n_jobs", "signals"),
+    [(1, [signal.SIGTERM, signal.SIGHUP]), (2, [signal.SIGKILL, signal.SIGINT])],
+)
+def test_all_three_models_go_on_however_often_they_are_killed(
+    n_jobs: int, signals: list[int], tmp_path: Path
+) -> None:
     _kill_again_and_again(tmp_path, signals, n_jobs, "logistic", "forest", "network")
 
 

@@ -25,6 +25,7 @@ from mnist_models import (
     SequentialClassifier,
     load_sample_digits,
 )
+from mnist_models._linear.blas_threads import blas_threads_as_workers, one_blas_thread
 from mnist_models.preprocessing import Standardize
 
 from .conftest import quick_model
@@ -60,7 +61,7 @@ def _new() -> Table:
 @pytest.fixture
 def n_instants(pytestconfig: pytest.Config) -> int:
     """In which to interrupt a fit."""
-    return 300 if pytestconfig.getoption("--slow") else 4
+    return 100 if pytestconfig.getoption("--slow") else 4
 
 
 @contextmanager
@@ -155,6 +156,24 @@ def test_an_interrupted_further_fit_leaves_the_one_before(kind: str, n_instants:
         vars(fitted).clear()
         vars(fitted).update(attributes)
     assert n_kept >= len(instants) // 2
+
+
+def _work_with_one_blas_thread() -> None:
+    with one_blas_thread():
+        pass
+    with blas_threads_as_workers(3) as parallel_map:
+        assert list(parallel_map(abs, [-1, -2, -3])) == [1, 2, 3]
+
+
+def test_blas_gets_its_threads_back_at_whatever_line_it_ends() -> None:
+    before = _blas_threads()
+    with interrupted(KeyboardInterrupt, np.inf) as n_lines:
+        _work_with_one_blas_thread()
+    assert n_lines[0] > 50
+    for line in range(1, n_lines[0] + 1):
+        with pytest.raises(KeyboardInterrupt), interrupted(KeyboardInterrupt, line):
+            _work_with_one_blas_thread()
+        assert _blas_threads() == before, line
 
 
 def test_an_interrupted_warm_start_leaves_the_trees_before() -> None:
