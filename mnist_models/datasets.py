@@ -51,6 +51,8 @@ class ImageDataset:
 
     Raises
     ------
+    TypeError
+        If ``data`` or ``target`` is no array.
     ValueError
         If the parts do not fit together.
 
@@ -76,6 +78,10 @@ class ImageDataset:
             raise ValueError(
                 f"image_shape must be (height, width). Got {self.image_shape} instead."
             )
+        for field in ("data", "target"):
+            if not isinstance(getattr(self, field), np.ndarray):
+                kind = type(getattr(self, field)).__name__
+                raise TypeError(f"{field} must be a NumPy array. Got a {kind} instead.")
         n_pixels = self.image_shape[0] * self.image_shape[1]
         expected = (len(self.target), n_pixels)
         if self.data.shape != expected or self.data.dtype != np.uint8 or self.target.ndim != 1:

@@ -4,7 +4,6 @@ Nothing in a file is executed, imported or unpickled. Its checksum detects damag
 anyone can write a well-formed file that holds a bad model.
 """
 
-import warnings
 from collections.abc import Sequence
 from os import PathLike
 from typing import Any
@@ -15,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from mnist_models._model_files.estimators import Part, decode, encode
 from mnist_models._model_files.manifest import decisive_versions, read_model_file, write_model_file
+from mnist_models._warn import warn_user
 from mnist_models.exceptions import ModelFormatError, ModelSecurityError, ModelVersionWarning
 from mnist_models.network import SequentialClassifier
 
@@ -142,11 +142,11 @@ def load_model(path: str | PathLike[str], *, expected_sha256: str | None = None)
     final = model[-1] if isinstance(model, Pipeline) else model
     libraries = _NETWORKS if isinstance(final, SequentialClassifier) else _MODELS
     if others := _other_versions(manifest.versions, libraries):
-        warnings.warn(
-            f"{path} was saved with {others}: its answers may differ in the last digits. "
-            "Save it again to be rid of this warning.",
-            ModelVersionWarning,
-            stacklevel=2,
+        warn_user(
+            ModelVersionWarning(
+                f"{path} was saved with {others}: its answers may differ in the last digits. "
+                "Save it again to be rid of this warning."
+            )
         )
     return model
 

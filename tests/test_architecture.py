@@ -18,6 +18,7 @@ PACKAGE = Path(mnist_models.__file__).parent
 ORDER = [
     "exceptions",
     "_names",
+    "_warn",
     "_rows",
     "_whole_fits",
     "_files",

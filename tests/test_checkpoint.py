@@ -345,8 +345,11 @@ def test_a_damaged_record_is_fitted_again(place: Any, marks: Path, tmp_path: Pat
     else:
         content[int(place * len(content))] ^= 0x55
         path.write_bytes(content)
-    with pytest.warns(RuntimeWarning, match=rf"{path.name} is not used: .* is fitted again"):
+    with pytest.warns(
+        RuntimeWarning, match=rf"{path.name} is not used: .* is fitted again"
+    ) as told:
         again = evaluate(_model(marks), X, y, **arguments)
+    assert told[0].filename == __file__, "it points at the line that called evaluate"
     assert fits_made(marks) == 4
     np.testing.assert_array_equal(again.y_pred, first.y_pred)
     assert evaluate(_model(marks), X, y, **arguments).to_json() == again.to_json()

@@ -116,6 +116,14 @@ def test_parts_that_do_not_fit_together(data: Any, target: Any, image_shape: Any
         ImageDataset(data, target, image_shape, "odd")
 
 
+def test_data_and_target_are_arrays() -> None:
+    images = np.zeros((2, 4), np.uint8)
+    with pytest.raises(TypeError, match=r"target must be a NumPy array\. Got a list instead"):
+        ImageDataset(images, [0, 1], (2, 2), "odd")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"data must be a NumPy array\. Got a list instead"):
+        ImageDataset(images.tolist(), np.array([0, 1]), (2, 2), "odd")  # type: ignore[arg-type]
+
+
 def test_images_have_a_height_and_a_width() -> None:
     with pytest.raises(ValueError, match=r"image_shape must be \(height, width\). Got \(2, 2, 1\)"):
         ImageDataset(np.zeros((4, 4), np.uint8), np.zeros(4), (2, 2, 1), "odd")  # type: ignore[arg-type]

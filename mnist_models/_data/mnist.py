@@ -7,7 +7,6 @@ import functools
 import io
 import math
 import os
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from mnist_models._data.download import first_good
 from mnist_models._data.idx import parse_idx, read_idx
 from mnist_models._data.mnist_pins import FILES, PinnedFile, Uint8Array, check_content
 from mnist_models._files import atomic_writer
+from mnist_models._warn import warn_user
 from mnist_models.exceptions import DatasetUnavailableError
 
 FOLDER_VARIABLE = "MNIST_MODELS_DATA"
@@ -93,11 +93,11 @@ def _download_to(folder: Path, searched: list[Path]) -> list[Uint8Array]:
             with atomic_writer(folder / name) as file:
                 file.write(content)
     except OSError as error:
-        warnings.warn(
-            f"MNIST was downloaded, but could not be kept in {folder}: {error}. "
-            "Make room, or pass another folder as data_home; else it is downloaded every time.",
-            RuntimeWarning,
-            stacklevel=4,
+        warn_user(
+            RuntimeWarning(
+                f"MNIST was downloaded, but could not be kept in {folder}: {error}. "
+                "Make room, or pass another folder as data_home; else it is downloaded every time."
+            )
         )
     return [part for _, part in arrived.values()]
 

@@ -4,13 +4,13 @@ Opening it takes milliseconds, and memory only for the rows that are read.
 """
 
 import os
-import warnings
 from pathlib import Path
 
 import numpy as np
 
 from mnist_models._data.mnist_pins import FILES, N_TRAIN, Uint8Array, check_content
 from mnist_models._files import atomic_writer, open_npy
+from mnist_models._warn import warn_user
 from mnist_models.exceptions import DatasetFormatError
 
 # The files whose content this process has checked: paths, inodes, sizes and modification times.
@@ -33,11 +33,8 @@ def open_kept(cache: Path) -> tuple[Uint8Array, Uint8Array] | None:
         images, labels = (_open(path) for path in paths)
         _check_once(images, labels, paths)
     except (ValueError, OSError) as error:
-        warnings.warn(
-            f"The copy of MNIST kept in {cache} is damaged and will be made again: {error}",
-            RuntimeWarning,
-            stacklevel=4,
-        )
+        message = f"The copy of MNIST kept in {cache} is damaged and will be made again: {error}"
+        warn_user(RuntimeWarning(message))
         return None
     return images, labels
 

@@ -6,10 +6,7 @@ well be chance.
 """
 
 import math
-import sys
-import warnings
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from mnist_models._names import check_name
@@ -18,9 +15,9 @@ from mnist_models._preflight.rows import duplicate_rows, scaled_outside
 from mnist_models._preflight.seeds import unseeded
 from mnist_models._running.fitting import Data
 from mnist_models._running.input import Folds
+from mnist_models._warn import warn_user
 from mnist_models.exceptions import PreflightWarning
 
-_PACKAGE = Path(__file__).parent.parent
 _Check: TypeAlias = Callable[[], str | None]
 
 
@@ -56,7 +53,7 @@ def preflight(models: Mapping[str, Any], data: Data, folds: Folds, ignore: Itera
         finding = None if name in ignored else check()
         if finding is not None:
             message = f"[{name}] {finding} To silence this: ignore=({name!r},)."
-            warnings.warn(PreflightWarning(message), stacklevel=_levels_to_the_caller())
+            warn_user(PreflightWarning(message))
 
 
 def checks(models: Mapping[str, Any], data: Data, folds: Folds) -> dict[str, _Check]:
@@ -70,14 +67,6 @@ def checks(models: Mapping[str, Any], data: Data, folds: Folds) -> dict[str, _Ch
         "scaled-outside": lambda: scaled_outside(data),
         "unseeded": lambda: unseeded(models, _shape(data.X)),
     }
-
-
-def _levels_to_the_caller() -> int:
-    """The stacklevel, for :func:`preflight`, of the first caller outside the package."""
-    frame, levels = sys._getframe(1), 1
-    while frame.f_back is not None and Path(frame.f_code.co_filename).is_relative_to(_PACKAGE):
-        frame, levels = frame.f_back, levels + 1
-    return levels
 
 
 def _shape(X: Any) -> tuple[int, int]:

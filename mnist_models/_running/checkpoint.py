@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import json
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
@@ -18,6 +17,7 @@ from typing import Any
 from mnist_models._files import atomic_writer
 from mnist_models._running.fitting import Data, Outcome, Task
 from mnist_models._running.record import decode, encode
+from mnist_models._warn import warn_user
 from mnist_models.exceptions import CheckpointInUseError, ResumeMismatchError
 
 _FORMAT = 2
@@ -51,11 +51,7 @@ class Checkpoint:
                 with path.open("rb") as file:
                     found[str(task)] = decode(file, task, data, self.run)
             except (ValueError, OSError) as error:
-                warnings.warn(
-                    f"{path} is not used: {error}. {task} is fitted again.",
-                    RuntimeWarning,
-                    stacklevel=4,
-                )
+                warn_user(RuntimeWarning(f"{path} is not used: {error}. {task} is fitted again."))
         return found
 
     def keep(self, task: Task, outcome: Outcome) -> None:

@@ -1,6 +1,5 @@
 """One fit, timed, and its predictions of rows that it has not seen."""
 
-import warnings
 from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, NamedTuple, TypeAlias
@@ -15,6 +14,7 @@ from mnist_models._linear.blas_threads import one_blas_thread
 from mnist_models._results.findings import Fit
 from mnist_models._running.memory import peak_memory, pickled_bytes
 from mnist_models._running.threads import limit_n_jobs
+from mnist_models._warn import warn_user
 
 Rows: TypeAlias = NDArray[np.intp]
 Labels: TypeAlias = NDArray[Any]
@@ -119,11 +119,8 @@ def _probabilities(model: Any, task: Task, X_test: Any) -> NDArray[np.float32] |
         return None
     probabilities = np.asarray(model.predict_proba(X_test), dtype=np.float32)
     if not np.isfinite(probabilities).all():
-        warnings.warn(
-            f"{task}: predict_proba gave values that are not finite, so none are reported.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        message = f"{task}: predict_proba gave values that are not finite, so none are reported."
+        warn_user(RuntimeWarning(message))
         return None
     return probabilities
 
