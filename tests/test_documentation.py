@@ -22,13 +22,6 @@ PAGES = {
     for path in [README, *sorted((ROOT / "docs").rglob("*.md"))]
     if not _MADE & set(path.relative_to(ROOT / "docs" if path != README else ROOT).parts)
 }
-# Those that fit networks, or start a cluster: the others take some seconds each.
-SLOW = {
-    "README.md",
-    *(f"docs/{name}.md" for name in ("index", "tutorial", "grid-search", "estimators", "why")),
-    *(f"docs/{name}.md" for name in ("other-tools", "running")),
-}
-
 # What must have been printed, at least.
 PRINTED = {
     "README.md": ["Confusion matrix"],
@@ -76,15 +69,13 @@ assert skored.metrics.accuracy().loc["Accuracy", ("mean", "logistic")] > 0.8
 }
 
 
-def _with_python() -> list[object]:
-    return [
-        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
-        for name, page in PAGES.items()
-        if any(wanted for _, wanted in python_blocks(page))
-    ]
+WITH_PYTHON = [
+    name for name, page in PAGES.items() if any(wanted for _, wanted in python_blocks(page))
+]
 
 
-@pytest.mark.parametrize("name", _with_python())
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITH_PYTHON)
 def test_the_python_runs(name: str, tmp_path: Path) -> None:
     """In a process of its own: what a page loads and sets stays there."""
     environment = os.environ | {

@@ -182,7 +182,7 @@ def test_what_cannot_be_told_matters_only_to_a_checkpoint(tmp_path: Path) -> Non
     told = evaluate(GaussianNB(priors=None), X, y, cv=2, scoring=score)
     assert told.accuracy == evaluate(GaussianNB(), X, y, cv=2).accuracy
     with pytest.raises(
-        TypeError, match=r"Of scoring it cannot: .*_thread\.lock.* leave checkpoint"
+        TypeError, match=r"It cannot for scoring: .*_thread\.lock.*leave checkpoint out"
     ):
         evaluate(GaussianNB(), X, y, cv=2, scoring=score, checkpoint=tmp_path / "run")
 

@@ -52,5 +52,5 @@ def test_the_next_run_clears_what_a_killed_one_left(
 
 
 def test_a_worker_that_cannot_see_the_rows_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="Let TMPDIR name a folder that all workers share"):
+    with pytest.raises(FileNotFoundError, match="set TMPDIR to a folder that all workers share"):
         unpack(Shipment("of another machine", tmp_path / "rows"))
