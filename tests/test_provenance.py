@@ -191,7 +191,7 @@ def test_what_cannot_be_told_matters_only_to_a_checkpoint(tmp_path: Path) -> Non
     assert origin is not None
     assert origin.parameters["functiontransformer__kw_args"].endswith("_Untold")
     with pytest.raises(
-        TypeError, match="Of functiontransformer__kw_args of 'GaussianNB' it cannot"
+        TypeError, match="It cannot for functiontransformer__kw_args of 'GaussianNB'"
     ):
         evaluate(odd, X, y, cv=2, checkpoint=tmp_path / "run")
     assert not (tmp_path / "run").exists()
