@@ -260,7 +260,7 @@ def test_the_package_itself_is_there_at_once() -> None:
 
 def test_a_name_that_is_not_there_is_an_error() -> None:
     with pytest.raises(AttributeError, match="'mnist_models' has no attribute 'evaluat'"):
-        mnist_models.evaluat  # noqa: B018
+        mnist_models.evaluat  # type: ignore[attr-defined]  # noqa: B018
     with pytest.raises(ImportError, match="cannot import name 'evaluat'"):
         exec("from mnist_models import evaluat")
 
