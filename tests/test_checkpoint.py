@@ -76,7 +76,7 @@ def test_the_type_of_labels_comes_back(marks: Path, tmp_path: Path) -> None:
 
 
 _RUN = """
-import sys
+import signal, sys
 from pathlib import Path
 from mnist_models import compare, load_sample_digits
 from tests.conftest import quick_model
@@ -84,6 +84,9 @@ from tests.misbehaving import Misbehaving, numbered_rows
 from sklearn.pipeline import make_pipeline
 
 if __name__ == "__main__":
+    # whoever starts the tests in the background, or by nohup, has them ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     marks, checkpoint, out, n_jobs, *names = sys.argv[1:]
     models = {name: quick_model(name) for name in names} | {"marked": Misbehaving("nothing", marks)}
     digits = load_sample_digits().sample(300, random_state=0)

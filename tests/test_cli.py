@@ -1,8 +1,6 @@
 """The command line as a person meets it: its answers, and its warnings."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -69,20 +67,6 @@ def test_evaluate_shows_one_report(capsys: Capture, idx_folder: Path) -> None:
     evaluation = Evaluation.from_dict(json.loads(out))
     assert len(evaluation.folds) == 2
     assert evaluation.source == "test"
-
-
-@pytest.mark.slow
-def test_the_main_job() -> None:
-    """In a process of its own, all three models, and nothing on standard error."""
-    done = subprocess.run(
-        [sys.executable, "-m", "mnist_models", "compare", "--cv", "2"],
-        capture_output=True,
-        text=True,
-        timeout=400,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    for name in ("logistic", "forest", "network"):
-        assert f"\n{name}" in done.stdout
 
 
 def test_version_names_what_a_result_depends_on(capsys: Capture) -> None:

@@ -247,7 +247,7 @@ def build(n_features, n_classes):
 for i in range(70):
     build_fn = build if i % 2 else None
     network = SequentialClassifier(
-        random_state=i, l2=10.0 ** -(1 + i % 3), epochs=5 + i % 10, build_fn=build_fn
+        random_state=i, l2=10.0 ** -(1 + i % 3), epochs=2 + i % 5, build_fn=build_fn
     )
     network.fit(X[: 1400 + i], y[: 1400 + i]).predict(X)
     if i == 9:
