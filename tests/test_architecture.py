@@ -198,6 +198,13 @@ def test_kernels_call_kernels_of_their_own_file_only(module: str) -> None:
     assert _imports(MODULES[module]) == {"_compiled"}
 
 
+def test_tuples_that_kernels_take_keep_their_names() -> None:
+    """numba unpickles what an older version has cached before it sees that it is outdated."""
+    trees = [ast.parse(MODULES[module].read_text(encoding="utf-8")) for module in _KERNELS]
+    names = {node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
+    assert {"Sample", "_Workspace"} <= names
+
+
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_numba_is_loaded_only_inside_functions(module: str) -> None:
     loads_numba = {"_compiled", *_KERNELS, "_forest.counted_tree"}
