@@ -118,6 +118,7 @@ def test_a_fit_that_is_tried_again_has_one_line_and_numbers_their_room(
     assert max(map(len, lines)) <= columns
 
 
+@pytest.mark.slow
 def test_a_fit_tried_again_is_told_and_counted_once(tmp_path: Path) -> None:
     steps: list[Step] = []
     X, y = numbered_rows()

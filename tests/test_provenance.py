@@ -151,6 +151,7 @@ for each in zoo:
 """
 
 
+@pytest.mark.slow
 def test_everything_is_told_alike_in_every_process() -> None:
     told = [
         subprocess.run(
