@@ -13,6 +13,7 @@ from mnist_models.exceptions import ModelFormatError
 from .forging import read_file, write_file
 
 
+@pytest.mark.slow
 def test_a_network_is_not_built_larger_than_its_arrays(
     rng: np.random.Generator, tmp_path: Path
 ) -> None:

@@ -68,6 +68,7 @@ def test_memory_keeps_the_preprocessing(tmp_path: Any) -> None:
     assert model.predict([[0], [3]]).tolist() == [0, 1]
 
 
+@pytest.mark.slow
 def test_the_accurate_recipe_reads_better(digits: Split) -> None:
     X_train, X_test, y_train, y_test = digits
     for name, least in (("logistic", 0.97), ("forest", 0.97)):
