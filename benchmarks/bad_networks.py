@@ -46,17 +46,12 @@ def our_network(folder: Path, canary: Path) -> Peer:
 
 def keras_zip(folder: Path, canary: Path) -> Peer:
     """A network in Keras's own format."""
-    sound, code, huge = (folder / f"{what}.keras" for what in ("sound", "code", "huge"))
-    model = _keras_model()
-    model.save(sound)
-    _with_lambda(canary).save(code)
-    canary.rmdir()
+    sound, code, huge, weight = _keras_files(folder, canary, "keras")
 
     def claim(name: str, content: bytes) -> bytes:
         return _with_more_units(content) if name == "config.json" else content
 
     rezip(sound, huge, claim)
-    weight = weight_in(np.asarray(model.weights[0]))
     return Peer(".keras", ask_keras, sound, weight, {"code": code, "huge": huge})
 
 
@@ -64,15 +59,10 @@ def keras_h5(folder: Path, canary: Path) -> Peer:
     """A network in Keras's older format."""
     import h5py
 
-    sound, code, huge = (folder / f"{what}.h5" for what in ("sound", "code", "huge"))
-    model = _keras_model()
-    model.save(sound)
-    _with_lambda(canary).save(code)
-    canary.rmdir()
+    sound, code, huge, weight = _keras_files(folder, canary, "h5")
     huge.write_bytes(sound.read_bytes())
     with h5py.File(huge, "r+") as file:
         file.attrs["model_config"] = _with_more_units(file.attrs["model_config"].encode())
-    weight = weight_in(np.asarray(model.weights[0]))
     return Peer(".h5", ask_keras, sound, weight, {"code": code, "huge": huge})
 
 
@@ -120,6 +110,16 @@ def ask_safetensors(path: Path) -> Answers:
     from safetensors.torch import load_file
 
     return _torch_answers(load_file(path))
+
+
+def _keras_files(folder: Path, canary: Path, suffix: str) -> tuple[Path, Path, Path, bytes]:
+    """A sound file, one with code in it, the place of one that claims too much; a weight."""
+    sound, code, huge = (folder / f"{what}.{suffix}" for what in ("sound", "code", "huge"))
+    model = _keras_model()
+    model.save(sound)
+    _with_lambda(canary).save(code)
+    canary.rmdir()
+    return sound, code, huge, weight_in(np.asarray(model.weights[0]))
 
 
 def _keras_model(*more: Any) -> Any:

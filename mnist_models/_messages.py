@@ -23,9 +23,8 @@ _REMEDIES = {
 
 # The command line's names for parameters that the library's messages name.
 _OPTIONS = {"checkpoint=": "--checkpoint ", "timeout=": "--timeout ", "n_jobs ": "--jobs "}
-_PARAMETER = re.compile(
-    f"(?<![^ ])({'|'.join(_OPTIONS)})"
-)  # at the start of a word: not inside a path
+# At the start of a word only: not inside a path.
+_PARAMETER = re.compile(f"(?<![^ ])({'|'.join(_OPTIONS)})")
 
 
 def print_message(message: str) -> None:

@@ -174,20 +174,18 @@ def _display(total: int) -> Iterator[StepCallback]:
 
 def _make_display() -> "Progress":
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
     from rich.table import Column
 
     console = Console(stderr=True, force_terminal=True)
     # a model may be called "[red]"; a long name wraps, so that it leaves the numbers room
     name = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=False))
     count = TextColumn("{task.fields[count]}")
-    is_wide = console.width >= _WIDE
+    columns: list[ProgressColumn] = [name, count]
+    if console.width >= _WIDE:
+        columns = [name, BarColumn(bar_width=24), count, TimeElapsedColumn()]
     return Progress(
-        *(
-            [name, BarColumn(bar_width=24), count, TimeElapsedColumn()]
-            if is_wide
-            else [name, count]
-        ),
+        *columns,
         console=console,
         transient=True,
         redirect_stdout=_is_terminal(sys.stdout),  # a file gets what models print

@@ -270,7 +270,7 @@ default="lbfgs"
                 "gradient or the objective is still further from the minimum than tol allows. "
                 "Increase max_iter, or scale the columns of X (see sklearn.preprocessing).",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=5,  # past scikit-learn's wrapper of fit, which is no user's line
             )
 
 

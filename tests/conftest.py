@@ -34,6 +34,9 @@ QUICK: dict[str, dict[str, Any]] = {
     "network": {"hidden_units": (32,), "epochs": 8, "batch_size": 32, "l2": 1e-4},
 }
 
+# A network that trains in a moment.
+SMALL_NETWORK: dict[str, Any] = {"hidden_units": (16,), "epochs": 4, "batch_size": 32}
+
 
 # Machines are shared: how long an example takes says nothing of the code.
 settings.register_profile("untimed", deadline=None)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import StratifiedKFold
 
-from mnist_models import Comparison, Evaluation, compare, evaluate
+from mnist_models import MODEL_NAMES, Comparison, Evaluation, compare, evaluate
 from mnist_models.exceptions import CheckpointInUseError, ResumeMismatchError
 
 from .misbehaving import Misbehaving, fits_made, numbered_rows
@@ -127,16 +127,18 @@ def _kill_after(process: "subprocess.Popen[str]", n_finished: int, signal_: int)
     process.communicate(timeout=60)
 
 
-def _kill_again_and_again(folder: Path, signals: Sequence[int], n_jobs: int, *models: str) -> None:
+def _kill_again_and_again(folder: Path, signals: Sequence[int], n_jobs: int) -> None:
     """End a run by each of the signals, let it come to its end, and hold it against a whole one."""
-    total = 4 * len(models) + 4
-    told, errors = _start(folder, "whole", "whole-run", n_jobs, *models).communicate(timeout=300)
+    total = 4 * len(MODEL_NAMES) + 4
+    told, errors = _start(folder, "whole", "whole-run", n_jobs, *MODEL_NAMES).communicate(
+        timeout=300
+    )
     assert told.count("finished ") == total, errors
     for i, signal_ in enumerate(signals):  # each time from where the last had come to
-        _kill_after(_start(folder, "marks", "run", n_jobs, *models), 1 + i % 3, signal_)
+        _kill_after(_start(folder, "marks", "run", n_jobs, *MODEL_NAMES), 1 + i % 3, signal_)
         kept = len(_records(folder / "run"))
         assert kept < total
-    last = _start(folder, "marks", "run", n_jobs, *models)
+    last = _start(folder, "marks", "run", n_jobs, *MODEL_NAMES)
     told, errors = last.communicate(timeout=300)
     assert last.returncode == 0, errors
     assert (told.count("kept "), told.count("finished ")) == (kept, total - kept)
@@ -160,7 +162,7 @@ def _kill_again_and_again(folder: Path, signals: Sequence[int], n_jobs: int, *mo
 def test_all_three_models_go_on_however_often_they_are_killed(
     n_jobs: int, signals: list[int], tmp_path: Path
 ) -> None:
-    _kill_again_and_again(tmp_path, signals, n_jobs, "logistic", "forest", "network")
+    _kill_again_and_again(tmp_path, signals, n_jobs)
 
 
 _FORKS = """

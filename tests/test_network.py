@@ -14,9 +14,8 @@ from sklearn.base import clone
 from mnist_models import SequentialClassifier, make_preprocessor
 from mnist_models._network.input import stratified_holdout
 
+from .conftest import SMALL_NETWORK as SMALL
 from .conftest import Split
-
-SMALL: dict[str, Any] = {"hidden_units": (16,), "epochs": 4, "batch_size": 32}
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from mnist_models import SequentialClassifier, load_sample_digits
 from mnist_models._keras import answers
 
-from .conftest import Split
+from .conftest import SMALL_NETWORK, Split
 
-SMALL: dict[str, Any] = {"hidden_units": (16,), "epochs": 4, "batch_size": 32, "random_state": 0}
+SMALL = SMALL_NETWORK | {"random_state": 0}
 
 
 @pytest.fixture(scope="module", params=["dense", "conv"])

@@ -21,9 +21,9 @@ from mnist_models._network.batches import (
     prefetched,
 )
 
-from .conftest import Split
+from .conftest import SMALL_NETWORK, Split
 
-SMALL: dict[str, Any] = {"hidden_units": (16,), "epochs": 4, "batch_size": 32, "random_state": 0}
+SMALL = SMALL_NETWORK | {"random_state": 0}
 BOTH = pytest.mark.parametrize("fused", [True, False])
 
 

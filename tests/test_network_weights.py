@@ -10,7 +10,7 @@ from sklearn.utils import compute_sample_weight
 from mnist_models import SequentialClassifier
 from mnist_models._network.input import stratified_holdout
 
-SMALL: dict[str, Any] = {"hidden_units": (16,), "epochs": 4, "batch_size": 32}
+from .conftest import SMALL_NETWORK as SMALL
 
 
 def test_sample_weights_count(rng: np.random.Generator) -> None:
