@@ -1,4 +1,4 @@
-"""What follows from the project's address, which is written in one place.
+"""Fills in what depends on the project's public address, which is written in one place.
 
 That place is ``repository`` under ``[tool.hatch.metadata.hooks.custom]`` in pyproject.toml:
 ``https://github.com/OWNER/mnist_models``, or nothing as long as there is no address. With it, the

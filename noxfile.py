@@ -31,7 +31,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def slow(session: nox.Session) -> None:
-    """The tests that take minutes."""
+    """The slow tests."""
     _module(session, "pytest", "--slow", "-m", "slow", *session.posargs)
 
 
@@ -51,29 +51,29 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """All that is measured; minutes with ``-- --quick``. Needs the extra "bench"."""
+    """All that is measured; two minutes with ``-- --quick``. Needs the extra "bench"."""
     _module(session, "benchmarks", *session.posargs)
     _module(session, "benchmarks.tuning", *session.posargs)
     _module(session, "benchmarks.accuracy", *session.posargs)
-    _module(session, "benchmarks.bad_files", *session.posargs)
+    _module(session, "benchmarks.robust", *session.posargs)
 
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Both readers of strangers' files, half a minute each. Needs the extra "fuzz"."""
-    for reader in ("idx", "models"):
-        _module(session, "tests.fuzz", reader, "--seconds", "30", *session.posargs)
+    """All readers of files from anywhere, half a minute each."""
+    for reader in ("idx", "csv", "models"):
+        _module(session, "tests.fuzz", reader, *(session.posargs or ["--seconds", "30"]))
 
 
 @nox.session
 def oldest(session: nox.Session) -> None:
-    """The tests with the oldest versions allowed, or those that say most with ``-- --quick``."""
+    """The tests with the oldest versions allowed; with ``-- --quick`` the most telling ones."""
     session.run(".ci/oldest", *session.posargs, external=True)
 
 
 @nox.session
 def vulnerabilities(session: nox.Session) -> None:
-    """Known holes in the newest and in the oldest versions allowed. Needs a network."""
+    """Known vulnerabilities of the newest and oldest versions allowed. Needs a network."""
     session.run(".ci/vulnerabilities", external=True)
 
 
@@ -98,7 +98,7 @@ def install_paths(session: nox.Session) -> None:
 
 @nox.session
 def audit(session: nox.Session) -> None:
-    """The workflows: well formed, nothing in them for an attacker. Needs the extra "release"."""
+    """Check that the workflows are well formed and safe. Needs the extra "release"."""
     workflows = [str(path) for path in sorted(Path(".github/workflows").glob("*.yml"))]
     _module(session, "check_jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
     _module(

@@ -1,6 +1,7 @@
 """The random forest, against scikit-learn's, Intel's and Yggdrasil's."""
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,13 @@ def rows(quick: bool) -> Iterator[Row]:
         )
     ours = RandomForestClassifier(**_PARAMS)
     fit_ours = _fit(ours, X, y)
-    for name, fit_theirs in (
-        ("scikit-learn-intelex", _intelex(X, y)),
-        ("ydf", _ydf(X, y)),
+    for name, package, fit_theirs in (
+        ("scikit-learn-intelex", "sklearnex", _intelex),
+        ("ydf", "ydf", _ydf),
     ):
-        yield alternate(
-            f"fit 100 trees on {len(X):,} digits, 2 threads (v. {name})", fit_ours, fit_theirs, 1
-        )
+        if find_spec(package):
+            what = f"fit 100 trees on {len(X):,} digits, 2 threads (v. {name})"
+            yield alternate(what, fit_ours, fit_theirs(X, y), 1)
     theirs = ensemble.RandomForestClassifier(random_state=0).fit(X, y)
     ours = RandomForestClassifier(random_state=0).fit(X, y)
     for n in (1, 100):

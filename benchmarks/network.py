@@ -1,8 +1,8 @@
 """The network's training and answers, against Keras's own, scikeras and skorch."""
 
-import importlib.util
 import itertools
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ def rows(quick: bool) -> Iterator[Row]:
     for what, values in (("uint8", pixels), ("float32", X)):
         ours, theirs = _epochs(_ours(values, y)), _epochs(_keras(values, y))
         yield alternate(f"network, {_EPOCHS} epochs, {what} (v. Keras fit)", ours, theirs, repeats)
-    if importlib.util.find_spec("torch"):  # not everybody's, and not small
+    if find_spec("skorch") and find_spec("torch"):
         ours, theirs = _epochs(_ours(X, y)), _epochs(_skorch(X, y))
         yield alternate(
             f"network, {_EPOCHS} epochs, float32 (v. skorch fit)", ours, theirs, repeats

@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
 from mnist_models import (
+    CleanPaper,
     Deskew,
     HogFeatures,
     LogisticRegression,
@@ -53,7 +54,7 @@ def main() -> None:
         X, y = digits.data, digits.target
     else:
         X, _, y, _ = fetch_mnist(download_if_missing=False).split("official")
-    upright = Deskew().fit_transform(X)
+    upright = Deskew().fit_transform(CleanPaper().fit_transform(X))
     for name, trials in (("logistic", _logistic_trials()), ("forest", _forest_trials())):
         if options.only in (None, name):
             for what, features, classifiers in islice(trials, 1 if options.quick else None):

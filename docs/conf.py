@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 MADE = HERE / "_made"
 sys.path.insert(0, str(HERE))
 
-from make_report import make_report  # noqa: E402  which lies here
+from make_page import make_page  # noqa: E402 - it is in this folder
 
 project = "mnist_models"
 author = "The mnist_models developers"
@@ -29,8 +29,8 @@ templates_path = ["_templates"]
 highlight_language = "none"  # of blocks that name none
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:.*", r"(sklearn|concurrent|collections)\..*"),  # other projects: that would take a network
-    ("py:obj", "feature_importances_"),  # numpydoc links properties, and this one is scikit-learn's
+    ("py:.*", r"(sklearn|scikeras|collections)\..*"),  # looking others up would need a network
+    ("py:obj", "feature_importances_"),  # numpydoc links it, and it is scikit-learn's
 ]
 
 # A page, and headings that may be linked to as page.md#heading.
@@ -64,11 +64,11 @@ html_theme = "pydata_sphinx_theme"
 html_title = "mnist_models"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-html_extra_path = ["_made"]  # the report that the start page links to
+html_extra_path = ["_made"]  # the page that the start page links to
 html_show_sourcelink = False
 html_copy_source = False
 _ALONE = ("index", "tutorial", "report", "benchmarks", "why", "architecture", "security")
-html_sidebars = {page: [] for page in _ALONE}  # pages of one page
+html_sidebars = {page: [] for page in _ALONE}  # sections of one page need none
 html_theme_options: dict[str, Any] = {
     "navbar_align": "left",
     "navbar_persistent": ["search-button"],
@@ -93,13 +93,13 @@ def _leave_out(_app: Any, _what: str, name: str, member: Any, skip: bool, _optio
     return None if ours and not routing else True
 
 
-def _make_report(_app: Any) -> None:
-    if not (MADE / "report.html").exists():
-        make_report(MADE / "report.html")
+def _make_page(_app: Any) -> None:
+    if not (MADE / "page.html").exists():
+        make_page(MADE / "page.html")
 
 
 def setup(app: Any) -> None:
     """What Sphinx calls first."""
     MADE.mkdir(exist_ok=True)
     app.connect("autodoc-skip-member", _leave_out)
-    app.connect("builder-inited", _make_report)
+    app.connect("builder-inited", _make_page)

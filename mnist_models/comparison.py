@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from mnist_models._names import check_name
-from mnist_models._plain import FORMAT, check_format
-from mnist_models._report import text
-from mnist_models._report.verdicts import headed, listed
-from mnist_models._results.exports import make_frame
-from mnist_models._results.findings import fold_sizes
+from mnist_models import _plots
+from mnist_models import _text as text
+from mnist_models._page import write_page
+from mnist_models._validation import check_name
 from mnist_models.results import Evaluation
 from mnist_models.significance import Significance, compare_pairs
 
@@ -80,7 +78,7 @@ class Comparison(Mapping[str, Evaluation]):
         list of str
             Models without a score in some fold come last. The test set does not matter.
         """
-        means = {name: float(each.cv_scores.mean()) for name, each in self.items()}
+        means = {name: float(model.cv_scores.mean()) for name, model in self.items()}
         return sorted(self, key=lambda name: (np.isnan(means[name]), -means[name]))
 
     @property
@@ -114,19 +112,14 @@ class Comparison(Mapping[str, Evaluation]):
         -------
         Significance
             The pairs and the tests' results; ``verdicts`` has them in words.
-
-        Raises
-        ------
-        ValueError
-            If the level is not above 0 and below 1.
         """
         return compare_pairs({name: self[name] for name in self.ranking()}, level)
 
     def plot_cv_scores(self, ax: "Axes | None" = None) -> "Axes":
         """Draw every fold's score of every model, the best model on top, the means marked.
 
-        A light line joins the scores of one fold: if all lines between two models slope the same
-        way, one of them is ahead in every fold.
+        A band shows the 95 % interval of each mean. A thin line joins the scores of one fold: if
+        all lines between two models slope the same way, one of them is ahead in every fold.
 
         Parameters
         ----------
@@ -138,10 +131,7 @@ class Comparison(Mapping[str, Evaluation]):
         matplotlib.axes.Axes
             What was drawn on.
         """
-        from mnist_models._report.fold_scores import plot_fold_scores
-
-        scores = {name: self[name].cv_scores for name in self.ranking()}
-        return plot_fold_scores(scores, next(iter(self.values())).scoring, ax)
+        return _plots.plot_cv_scores({name: self[name] for name in self.ranking()}, ax)
 
     def plot_confusion_matrices(
         self, first: str, second: str, axes: "Sequence[Axes] | None" = None
@@ -165,13 +155,11 @@ class Comparison(Mapping[str, Evaluation]):
         ValueError
             If there is no such model, or ``axes`` are not two.
         """
-        from mnist_models._report.matrices import plot_confusion_matrices
-
         for name in (first, second):
             check_name(name, self, "model")
         if axes is not None and len(axes) != 2:
             raise ValueError(f"axes must be two, one for each matrix. Got {len(axes)} instead.")
-        return plot_confusion_matrices(self[first]._matrix(), self[second]._matrix(), axes)
+        return _plots.plot_confusion_matrices(self[first], self[second], axes)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain data, ready for JSON.
@@ -183,8 +171,8 @@ class Comparison(Mapping[str, Evaluation]):
             readers; ``from_dict`` computes it again.
         """
         return {
-            "format": FORMAT,
-            "evaluations": {name: each.to_dict() for name, each in self.items()},
+            "format": text.FORMAT,
+            "evaluations": {name: model.to_dict() for name, model in self.items()},
             "significance": self.significance().to_dict(),
         }
 
@@ -207,14 +195,14 @@ class Comparison(Mapping[str, Evaluation]):
         ValueError
             If it is of another format, or inconsistent.
         """
-        check_format(data, "a Comparison", "evaluations")
+        text.check_format(data, "a Comparison", "evaluations")
         evaluations = data["evaluations"]
         if not isinstance(evaluations, Mapping):
             raise ValueError(
                 "evaluations must map names to what Evaluation.to_dict writes. "
                 f"Got {evaluations!r} instead."
             )
-        return cls({name: Evaluation.from_dict(each) for name, each in evaluations.items()})
+        return cls({name: Evaluation.from_dict(model) for name, model in evaluations.items()})
 
     def to_json(self) -> str:
         """What :meth:`to_dict` returns, as JSON.
@@ -232,17 +220,15 @@ class Comparison(Mapping[str, Evaluation]):
         Returns
         -------
         pandas.DataFrame
-            A row for every fit of every model, with the columns of :meth:`Evaluation.to_frame`.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
+            A row for every fit of every model.
         """
-        return make_frame(self)
+        frames = [model.to_frame().assign(model=name) for name, model in self.items()]
+        import pandas as pd  # is there: the frames are made of it
+
+        return pd.concat(frames, ignore_index=True)
 
     def to_markdown(self) -> str:
-        """The table of all models, the verdicts, and the best model's report, as Markdown.
+        """The table of all models, the verdicts, and the best model's evaluation, as Markdown.
 
         Returns
         -------
@@ -250,8 +236,8 @@ class Comparison(Mapping[str, Evaluation]):
             Names and labels are escaped.
         """
         parts = [text.markdown_table(*self._table())]
-        for heading, sentences in headed(self._verdicts()).items():
-            parts += [f"{heading}:", "\n".join(f"- {text.escaped(each)}" for each in sentences)]
+        for heading, sentences in text.headed(self._verdicts()).items():
+            parts += [f"{heading}:", "\n".join(f"- {text.escaped(words)}" for words in sentences)]
         return "\n\n".join([*parts, self[self.ranking()[0]].to_markdown()])
 
     def to_html(self, path: str | PathLike[str], images: Any = None) -> None:
@@ -265,16 +251,9 @@ class Comparison(Mapping[str, Evaluation]):
             The file to write. Its folder must exist.
         images : array-like or DataFrame, default=None
             The reported rows, as for :meth:`Evaluation.to_html`.
-
-        Raises
-        ------
-        ValueError
-            If ``images`` are not such pixels, or not one image for each reported row.
         """
-        from mnist_models._results.page_data import write_page  # needs jinja2
-
         ranked = {name: self[name] for name in self.ranking()}
-        write_page(path, ranked, images, headed(self.significance().verdicts))
+        write_page(path, ranked, images, text.headed(self.significance().verdicts))
 
     def __str__(self) -> str:
         return f"{self.summary()}\n\n{self[self.ranking()[0]]}"
@@ -285,12 +264,12 @@ class Comparison(Mapping[str, Evaluation]):
         Returns
         -------
         str
-            What ``str()`` shows before the best model's report.
+            What ``str()`` shows before the best model's evaluation.
         """
-        return "\n\n".join([text.text_table(*self._table()), listed(self._verdicts())]).strip()
+        return "\n\n".join([text.text_table(*self._table()), text.listed(self._verdicts())]).strip()
 
     def __repr__(self) -> str:
-        return f"Comparison({', '.join(repr(each) for each in self.values())})"
+        return f"Comparison({', '.join(map(repr, self.values()))})"
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
         first = next(iter(self.values()))
@@ -298,17 +277,11 @@ class Comparison(Mapping[str, Evaluation]):
         header = ["model", f"CV {first.scoring}", accuracy, "fit", "predict"]
         rows = []
         for name in self.ranking():
-            each = self[name]
-            low, high, *_ = each.confidence_interval()
-            rows.append(
-                [
-                    name,
-                    text.mean_and_std(each.cv_scores.tolist()),
-                    f"{each.accuracy:.4f} ({low:.4f} to {high:.4f})",
-                    text.seconds(each.fit_seconds),
-                    text.seconds(each.predict_seconds),
-                ]
-            )
+            model = self[name]
+            mean = text.mean_and_std(model.cv_scores.tolist())
+            low, high, *_ = model.confidence_interval()
+            costs = text.seconds(model.fit_seconds), text.seconds(model.predict_seconds)
+            rows.append([name, mean, f"{model.accuracy:.4f} ({low:.4f} to {high:.4f})", *costs])
         return header, rows
 
     def _verdicts(self) -> dict[str, list[str]]:
@@ -319,12 +292,12 @@ class Comparison(Mapping[str, Evaluation]):
 
 def _what_differs(one: Evaluation, other: Evaluation) -> str:
     """Which of the things that compared evaluations share differ; empty if none does."""
-    fold_sums = {each.provenance.folds_sha256 for each in (one, other) if each.provenance}
+    origins = [model.provenance for model in (one, other)]
     alike = {
         "score": one.scoring == other.scoring,
         "labels": np.array_equal(one.y, other.y),
-        "folds": np.array_equal(fold_sizes(one.folds), fold_sizes(other.folds))
-        and len(fold_sums) < 2,
+        "folds": np.array_equal(one._fold_sizes, other._fold_sizes)
+        and len({origin.folds_sha256 for origin in origins if origin}) < 2,
         "test set": np.array_equal(one.y_test, other.y_test),  # type: ignore[arg-type]
     }
     return ", ".join(what for what, holds in alike.items() if not holds)

@@ -1,28 +1,31 @@
 """Evaluate one model, or several on the same folds. Every fold is fitted once."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
-from contextlib import nullcontext
-from os import PathLike
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import is_classifier
+from sklearn.metrics import check_scoring
+from sklearn.utils import column_or_1d, indexable
+from sklearn.utils.multiclass import check_classification_targets
 
-from mnist_models._preflight.check import preflight
-from mnist_models._progress import Step, track_progress
-from mnist_models._running.assembly import assemble, identity_of, origins_of
-from mnist_models._running.checkpoint import open_checkpoint
-from mnist_models._running.fitting import Scoring, final_estimator
-from mnist_models._running.input import (
+from mnist_models._fits import (
     CV,
-    check_data,
-    check_models,
-    check_repeatable,
-    check_run_options,
+    Data,
+    Memory,
+    Records,
+    Run,
+    Scoring,
+    assemble,
+    final_estimator,
     make_folds,
+    make_tasks,
+    origins_of,
 )
-from mnist_models._running.run import make_all, make_tasks
+from mnist_models._preflight import preflight
+from mnist_models._progress import Step, track_progress
+from mnist_models._validation import refuse_columns, refuse_mask
 from mnist_models.comparison import Comparison
 from mnist_models.exceptions import WorkerLostError
 from mnist_models.results import Evaluation
@@ -39,17 +42,16 @@ def evaluate(
     params: Mapping[str, ArrayLike] | None = None,
     random_state: int | np.random.RandomState | None = 0,
     n_jobs: int | None = None,
-    executor: Executor | None = None,
     timeout: float | None = None,
-    checkpoint: str | PathLike[str] | None = None,
+    memory: Memory = None,
     progress: bool | Callable[[Step], None] | None = None,
     ignore: Sequence[str] = (),
 ) -> Evaluation:
     """Cross-validate a classifier, keep its out-of-fold predictions, and test it.
 
-    Each fold is fitted once and gives its score *and* its out-of-fold predictions: report,
-    confusion matrix and scores come from the same fits. With ``test``, the model is fitted once
-    more on all of X, and report and matrix are those of the test set.
+    Each fold is fitted once and gives its score *and* its out-of-fold predictions: scores,
+    classification report and confusion matrix come from the same fits. With ``test``, the model
+    is fitted once more on all of X, and report and matrix are those of the test set.
 
     Parameters
     ----------
@@ -70,23 +72,20 @@ def evaluate(
         More arguments for ``fit``, each with a value for every row of X:
         ``{"sample_weight": weights}``, or for a Pipeline of :func:`make_model`
         ``{"classify__sample_weight": weights}``. Each fold's fit gets the values of its training
-        rows. They do not weigh the rows in scores and report.
+        rows. They do not weigh the rows in scores and classification report.
     random_state : int, RandomState instance or None, default=0
         Shuffles the folds. It does not seed the model, which has a ``random_state`` of its own.
     n_jobs : int, default=None
-        Number of fits at a time, each in a worker process with its share of the cores; at most
-        as many as there are cores, which is what -1 means. None is 1: one fit after the other, in
-        this process. With ``executor``: how many fits are submitted to it at a time; None: as many
-        as it can run.
-    executor : concurrent.futures.Executor, default=None
-        Runs the fits, each with one thread: a pool of threads or processes, or
-        ``client.get_executor()`` of a Dask cluster.
+        Number of fits at a time, as in all of scikit-learn: None is 1 unless
+        ``joblib.parallel_config`` says otherwise, -1 is one for each core. Its ``backend`` says
+        where they run: in worker processes, in threads or on a cluster.
     timeout : float, default=None
-        Seconds that a fit may take, counted from when it begins; a fit that takes longer is lost.
-        With ``n_jobs=None``, fits then run in one worker process, which can be killed.
-    checkpoint : str or path-like, default=None
-        A folder in which every finished fit is kept. If the run is interrupted, the same call
-        resumes it and gives the same result.
+        Seconds that a fit may take; one that takes longer is lost, and the others are finished.
+        With ``n_jobs=None``, fits then run in a worker process, which can be ended.
+    memory : str, path-like or joblib.Memory, default=None
+        A folder in which every finished fit is kept. The same call later fits only what had not
+        finished, or has changed since. Give only a folder that nobody else writes to: reading it
+        runs what pickles in it say.
     progress : bool or callable, default=None
         Whether to show progress on standard error. None: only if that is a terminal. True: also
         elsewhere, as a line for every finished fit. A callable is called instead, with a
@@ -98,19 +97,17 @@ def evaluate(
     Returns
     -------
     Evaluation
-        Scores, report, confusion matrix and misclassified rows, all of the same fits.
+        Scores, classification report, confusion matrix and misread rows, all of the same fits.
 
     Raises
     ------
     TypeError
-        If the model is not a classifier; with a checkpoint, if a later run could not tell whether
-        a parameter or the scorer is the same.
+        If the model is not a classifier; with ``memory``, if a later run could not tell whether a
+        parameter or the scorer is the same.
     ValueError
         If X, y, the test set, ``params`` or the folds do not fit together.
-    ResumeMismatchError, CheckpointInUseError
-        If the checkpoint is of another run, or in use by one.
     WorkerLostError
-        If a worker died twice on the same fit, or a fit took longer than ``timeout``. All other
+        If a worker died twice of the same fit, or a fit took longer than ``timeout``. All other
         fits are finished first.
 
     Warns
@@ -120,6 +117,7 @@ def evaluate(
         name, what was found and the remedy.
     RuntimeWarning
         If ``predict_proba`` gives values that are not finite: no probabilities are then reported.
+        If a fit that ``memory`` keeps is damaged: it is made again.
 
     See Also
     --------
@@ -135,7 +133,7 @@ def evaluate(
     True
     >>> print(evaluation)
     RandomForestClassifier
-    accuracy: 0.9... ± 0.0... over 3 folds, 95 % interval 0.9... to 0.9...
+    accuracy: 0.9... ± 0.0... over 3 folds, 95 % interval 0.9... to ...
     test accuracy: 0.9..., 95 % interval 0.9... to 0.9...
     ...
     """
@@ -150,9 +148,8 @@ def evaluate(
         params=params,
         random_state=random_state,
         n_jobs=n_jobs,
-        executor=executor,
         timeout=timeout,
-        checkpoint=checkpoint,
+        memory=memory,
         progress=progress,
         ignore=ignore,
     )
@@ -170,9 +167,8 @@ def compare(
     params: Mapping[str, ArrayLike] | None = None,
     random_state: int | np.random.RandomState | None = 0,
     n_jobs: int | None = None,
-    executor: Executor | None = None,
     timeout: float | None = None,
-    checkpoint: str | PathLike[str] | None = None,
+    memory: Memory = None,
     progress: bool | Callable[[Step], None] | None = None,
     ignore: Sequence[str] = (),
 ) -> Comparison:
@@ -182,47 +178,13 @@ def compare(
     ----------
     models : dict of str to classifier
         The models by their names.
-    X : array-like or DataFrame, shape (n_samples, n_features)
-        The training rows. This and all other parameters are the same for all models, and are
-        described in full at :func:`evaluate`.
-    y : array-like, shape (n_samples,)
-        Their labels.
-    test : tuple (X_test, y_test), default=None
-        A test set, used only by each model's fit on all of X.
-    cv : int, splitter or iterable, default=5
-        The folds; an int means that many stratified folds.
-    scoring : str, callable or None, default="accuracy"
-        A scikit-learn scorer; None uses each model's own ``score``.
-    params : dict of str to array-like, shape (n_samples, ...), default=None
-        More arguments for ``fit``, each with a value for every row of X.
-    random_state : int, RandomState instance or None, default=0
-        Shuffles the folds.
-    n_jobs : int, default=None
-        Number of fits at a time; None is 1, -1 as many as there are cores.
-    executor : concurrent.futures.Executor, default=None
-        Runs the fits, in place of worker processes.
-    timeout : float, default=None
-        Seconds that a fit may take.
-    checkpoint : str or path-like, default=None
-        A folder in which every finished fit is kept.
-    progress : bool or callable, default=None
-        Whether to show progress, or what to call with each :class:`mnist_models.Step`.
-    ignore : sequence of str, default=()
-        Names of warnings to leave out.
+    X, y, test, cv, scoring, params, random_state, n_jobs, timeout, memory, progress, ignore : any
+        The same for all models: see :func:`evaluate`, and also for what may be raised.
 
     Returns
     -------
     Comparison
         A mapping from name to :class:`Evaluation`.
-
-    Raises
-    ------
-    TypeError
-        If a model is not a classifier.
-    ValueError
-        If there is no model, or X, y, the test set or the folds do not fit together.
-    ResumeMismatchError, CheckpointInUseError, WorkerLostError
-        As for :func:`evaluate`.
 
     Examples
     --------
@@ -233,46 +195,127 @@ def compare(
     model     CV accuracy      out-of-fold accuracy (95 % CI)  fit      predict
     ...
     """
-    check_models(models, scoring)
-    options = check_run_options(n_jobs, executor, timeout)
-    if checkpoint is not None:
-        check_repeatable(cv, random_state)
-    data = check_data(X, y, test, params)
+    _check_models(models, scoring)
+    _check_options(n_jobs, timeout, memory, cv, random_state)
+    data = _check_data(X, y, test, params)
     folds = make_folds(data, cv, random_state)
     preflight(models, data, folds, ignore)
-    tasks = make_tasks(models, folds, test is not None, scoring)
-    score_name = scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
     origins = origins_of(models, data, folds, random_state)
-    opened = (
-        nullcontext()
-        if checkpoint is None
-        else open_checkpoint(checkpoint, identity_of(models, scoring, origins))
-    )
-    with opened as kept, track_progress(progress, [task.name for task in tasks]) as notify:
-        outcomes, lost = make_all(tasks, data, options, kept, notify)
+    tasks = make_tasks(models, folds, test is not None, scoring)
+    with track_progress(progress, [task.name for task in tasks]) as notify:
+        run = Run(data, Records(memory, origins), notify)
+        run.make(tasks, n_jobs, timeout)
     evaluations = {}
     for name, origin in origins.items():
         of_model = [str(task) for task in tasks if task.name == name]
-        if not lost.keys() & of_model:
-            complete = [outcomes[task] for task in of_model]
-            evaluations[name] = assemble(name, score_name, data, folds, complete, origin)
-    if lost:
-        raise _lost_error(lost, len(tasks), checkpoint, evaluations)
+        if not run.lost.keys() & of_model:
+            results = [run.results[task] for task in of_model]
+            evaluations[name] = assemble(name, scoring, data, folds, results, origin)
+    if run.lost:
+        raise _lost_error(run.lost, len(tasks), memory, evaluations)
     return Comparison(evaluations)
 
 
 def _lost_error(
-    lost: dict[str, str],
-    n_fits: int,
-    checkpoint: str | PathLike[str] | None,
-    finished: dict[str, Evaluation],
+    lost: dict[str, str], n_fits: int, memory: Memory, finished: dict[str, Evaluation]
 ) -> WorkerLostError:
-    each = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
     remedy = (
-        "Give checkpoint=FOLDER, so that the others need not be fitted again; fewer n_jobs leave "
-        "each more memory."
-        if checkpoint is None
-        else f"The others are kept in {checkpoint}: the same call tries only these again."
+        "Give memory=FOLDER, so that the others need not be fitted again; fewer n_jobs leave "
+        "more memory for each fit."
+        if memory is None
+        else "The others are kept in memory: the same call tries only these again."
     )
-    message = f"{len(lost)} of {n_fits} fits were lost. {each}. {remedy}"
+    message = f"{len(lost)} of {n_fits} fits were lost. {reasons}. {remedy}"
     return WorkerLostError(message, lost, finished)
+
+
+# -- checks of what was given ----------------------------------------------------------------------
+
+
+def _check_models(models: Mapping[str, Any], scoring: Scoring) -> None:
+    """Raise unless they are named classifiers and the scorer suits them."""
+    if not isinstance(models, Mapping) or not models:
+        raise ValueError(
+            f"models must map names to classifiers, at least one. Got {models!r} instead."
+        )
+    if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
+        raise ValueError(f"scoring must be one scorer: a str or callable. Got {scoring!r} instead.")
+    for name, model in models.items():
+        if not isinstance(name, str):
+            raise TypeError(f"models must be named by strings. Got {name!r} instead.")
+        if not (hasattr(model, "fit") and is_classifier(model)):
+            raise TypeError(
+                f"{name!r} must be a scikit-learn classifier (is_classifier of it is False). "
+                f"Got {model!r} instead."
+            )
+        check_scoring(model, scoring=scoring)  # before any fit: it may be misspelt
+
+
+def _check_options(n_jobs: Any, timeout: Any, memory: Any, cv: Any, random_state: Any) -> None:
+    """Raise where one has no such value, or if every call would make other folds to keep."""
+    if not (n_jobs is None or (isinstance(n_jobs, int | np.integer) and n_jobs != 0)):
+        raise ValueError(f"n_jobs must be None or an int other than 0. Got {n_jobs!r} instead.")
+    if not (timeout is None or (isinstance(timeout, int | float | np.number) and timeout > 0)):
+        raise ValueError(f"timeout must be None or seconds above 0. Got {timeout!r} instead.")
+    shuffled = isinstance(cv, int | np.integer) or getattr(cv, "shuffle", False)
+    if memory is not None and shuffled and getattr(cv, "random_state", random_state) is None:
+        raise ValueError(
+            "With memory, the folds must be the same at every call. Got random_state=None, "
+            "which shuffles them anew. Pass random_state=0, or any int."
+        )
+
+
+def _check_data(
+    X: Any,
+    y: ArrayLike,
+    test: tuple[Any, ArrayLike] | None,
+    params: Mapping[str, ArrayLike] | None,
+) -> Data:
+    """The data, or an error where rows, labels, test set and ``params`` do not fit together."""
+    X, labels = _check_rows(X, y)
+    checked = _check_params({} if params is None else params, len(labels))
+    if test is None:
+        return Data(X, labels, params=checked)
+    if not isinstance(test, Sequence) or len(test) != 2:
+        length = f" of length {len(test)}" if isinstance(test, Sequence) else ""
+        raise ValueError(
+            f"test must be a tuple (X_test, y_test). Got {type(test).__name__}{length} instead."
+        )
+    X_test, y_test = _check_rows(*test)
+    if X_test.shape[1:] != X.shape[1:]:
+        raise ValueError(
+            f"X_test must have rows of shape {X.shape[1:]}, as X has. "
+            f"Got {X_test.shape[1:]} instead."
+        )
+    return Data(X, labels, X_test, y_test, checked)
+
+
+def _check_rows(X: Any, y: ArrayLike) -> tuple[Any, NDArray[Any]]:
+    refuse_mask(X, "X")
+    refuse_mask(y, "y")
+    refuse_columns(y)
+    X, labels = indexable(X if hasattr(X, "shape") else np.asarray(X), column_or_1d(y))
+    if not len(labels):
+        raise ValueError("X and y must have a row or more, and so must those of test. Got none.")
+    check_classification_targets(labels)
+    return X, labels
+
+
+def _check_params(params: Mapping[str, ArrayLike], n_rows: int) -> dict[str, NDArray[Any]]:
+    if not isinstance(params, Mapping):
+        raise TypeError(
+            "params must map names, as fit has them, to arrays. "
+            f"Got {type(params).__name__} instead."
+        )
+    checked = {}
+    for name, values in params.items():
+        refuse_mask(values, name)
+        array = np.asarray(values)
+        if array.shape[:1] != (n_rows,):
+            raise ValueError(
+                f"params[{name!r}] must have a value for each of the {n_rows} rows of X. "
+                f"Got shape {array.shape} instead."
+            )
+        checked[str(name)] = array
+    return checked

@@ -1,4 +1,4 @@
-"""The few errors a caller may want to catch, and two warnings.
+"""The few errors a caller may want to catch, and four warnings.
 
 ::
 
@@ -6,15 +6,15 @@
      +- DatasetFormatError       a file is not the data set it should be
      +- ModelFormatError         a file is not a model this library saved
      |   +- ModelSecurityError   and this is no accident
-     +- ResumeMismatchError      a checkpoint belongs to another run
     RuntimeError
-     +- CheckpointInUseError     another run is using the checkpoint
      +- WorkerLostError          fits were lost because their worker processes died
     OSError
      +- DatasetUnavailableError  MNIST is not on disk and could not be downloaded
     UserWarning
      +- PreflightWarning         an evaluation would be misleading
+     +- PictureWarning           a picture was read, but perhaps not rightly
      +- ModelVersionWarning      a model was saved with other library versions
+     +- ScaleWarning             a model is asked about pixels on another scale than it knows
 
 Other invalid input raises ``ValueError`` or ``TypeError``, as in scikit-learn.
 """
@@ -41,18 +41,10 @@ class ModelSecurityError(ModelFormatError):
     """
 
 
-class ResumeMismatchError(ValueError):
-    """A checkpoint belongs to another run: the message says what differs."""
-
-
-class CheckpointInUseError(RuntimeError):
-    """Another run is using the same checkpoint; the message names its process."""
-
-
 class WorkerLostError(RuntimeError):
     """Some fits were lost because their worker processes died or did not finish in time.
 
-    All other fits were finished first, and are in the checkpoint if there is one.
+    All other fits were finished first, and are kept in ``memory`` if it was given.
 
     Attributes
     ----------
@@ -81,3 +73,11 @@ class PreflightWarning(UserWarning):
 
 class ModelVersionWarning(UserWarning):
     """A model was saved with other library versions: its predictions may differ slightly."""
+
+
+class ScaleWarning(UserWarning):
+    """Pixels are on another scale than those a model was fitted on: it will misread them."""
+
+
+class PictureWarning(UserWarning):
+    """A picture shows no digit, several, or one that the edge cuts. The message names the file."""

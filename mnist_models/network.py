@@ -1,32 +1,37 @@
-"""A Keras Sequential network as a scikit-learn classifier."""
+"""A Keras Sequential network as a scikit-learn classifier: its architectures and its training.
+
+Importing this module imports scikeras, and with it TensorFlow.
+"""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Self
+from functools import partial
+from itertools import pairwise
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import Tags, check_random_state, compute_sample_weight
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, check_scalar
 
-from mnist_models._features.images import resolve_shape
-from mnist_models._keras.answers import answer
-from mnist_models._keras.networks import LEAST_SIDE, Conv, Dense, Network, Own, rebuild
-from mnist_models._keras.training import TrainingOptions, train
-from mnist_models._keras.waking import in_reach
-from mnist_models._network.batches import TrainingRows
-from mnist_models._network.input import (
-    check_parameters,
-    check_weight,
-    encode_labels,
-    stratified_holdout,
+from mnist_models._keras_start import generators_kept, in_reach, seeded, start_keras
+from mnist_models._keras_training import Training, predict_rows
+from mnist_models._validation import (
+    as_float32,
+    check_rows,
+    check_sample_weight,
+    check_scale,
+    overflow_ignored,
+    some,
 )
-from mnist_models._network.warp import Warp
-from mnist_models._rows import as_float32, check_rows
-from mnist_models._whole_fits import RestoredOnError
+from mnist_models.keras_classifier import KerasClassifier
+from mnist_models.preprocessing import resolve_shape
 
 
-class SequentialClassifier(ClassifierMixin, BaseEstimator):
+class SequentialClassifier(KerasClassifier):
     """A Sequential neural network with L2 regularization and early stopping.
 
     Layers of rectified linear units, each with an L2 penalty on its weights, then a softmax over
@@ -127,10 +132,13 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    The first ``fit`` imports TensorFlow, which takes seconds. Every ``fit`` sets the global seeds
-    of TensorFlow and Keras, as there is no public way to read and restore them. The states of
-    NumPy's and Python's generators are restored (with ``random_state=None`` a seed is drawn from
-    NumPy's first, as everywhere in scikit-learn).
+    Importing the class imports TensorFlow, which takes seconds. Every ``fit`` sets the global seed
+    of Keras; those of TensorFlow, NumPy and Python are restored (with ``random_state=None`` a seed
+    is drawn from NumPy's first, as everywhere in scikit-learn).
+
+    ``fit`` takes rows, or images of shape (n_samples, height, width) or (n_samples, height, width,
+    1), best with a standard deviation of about 1. It raises ValueError if the training diverges,
+    and takes none of Keras's arguments but ``epochs``.
 
     A compiled function trains some dozens of batches per call, and 8-bit X is never copied as a
     whole: pixels become float32 batch by batch. On a GPU, TensorFlow places the work as usual.
@@ -167,7 +175,38 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
     n_epochs_: int
     best_epoch_: int
     n_features_in_: int
-    _network: Network
+    _network: "Dense | Conv | _Built"
+
+    _parameter_constraints: ClassVar = {
+        "hidden_units": [Sequence, np.ndarray],
+        "architecture": [StrOptions({"dense", "conv"})],
+        "l2": [Interval(Real, 0, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "schedule": [StrOptions({"constant", "cosine"})],
+        "ema_momentum": [Interval(Real, 0, 1, closed="left")],
+        "shift": [Interval(Real, 0, None, closed="left")],
+        "rotation": [Interval(Real, 0, 180, closed="both")],
+        "stretch": [Interval(Real, 0, 1, closed="both")],
+        "bend": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "patience": [Interval(Integral, 0, None, closed="left")],
+        "min_delta": [Interval(Real, 0, None, closed="left")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "build_fn": [callable, None],
+        "callbacks": [callable, None],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "random_state": ["random_state"],
+        "verbose": [Interval(Integral, 0, 2, closed="both")],
+    }
+
+    # parameters of scikeras that are none of this class
+    model = None
+    warm_start = False
+    loss = "sparse_categorical_crossentropy"
+    # scikeras keeps the callbacks of a fit here, which need not be picklable
+    _fit_callbacks = _predict_callbacks = ()
 
     def __init__(
         self,
@@ -218,49 +257,24 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train a new network.
+    set_params = BaseEstimator.set_params
+    score = ClassifierMixin.score
 
-        Parameters
-        ----------
-        X : array-like of numbers, shape (n_samples, n_features)
-            Finite values, preferably with standard deviation about 1. Images are rows of pixels.
-        y : array-like, shape (n_samples,)
-            Labels of at least two classes: ints, strings or booleans.
-        sample_weight : array-like of float, shape (n_samples,), default=None
-            Weight of each row in the loss, also of those held out; None gives every row 1.
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        names: list[str] = BaseEstimator._get_param_names.__func__(cls)
+        return names
 
-        Returns
-        -------
-        self : SequentialClassifier
-            The same object, fitted.
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = tags.classifier_tags.multi_label = False
+        tags.target_tags.multi_output = False
+        tags.input_tags.sparse = tags.input_tags.three_d_array = False
+        return tags
 
-        Raises
-        ------
-        ValueError, TypeError
-            If a parameter, X, y or ``sample_weight`` is invalid, or the training diverges.
-        """
-        with RestoredOnError(self):
-            return self._fit(X, y, sample_weight)
-
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
-        check_parameters(self.get_params(deep=False))
-        values, labels = check_rows(self, X, y)
-        rows = _uint8_or_float32(values)
-        classes, codes = encode_labels(labels)
-        weight = check_weight(sample_weight, self.class_weight, labels)
-        network = self._describe_network(rows.shape[1], len(classes))
-        options = self._training_options(rows.shape[1])
-        random_state = check_random_state(self.random_state)
-        held_out = stratified_holdout(codes, weight, self.validation_fraction, random_state)
-        seed = int(random_state.randint(np.iinfo(np.int32).max))
-        trained = train(network, TrainingRows(rows, codes, weight, held_out), options, seed)
-        self.classes_, self._network = classes, network
-        self.model_, self.history_, self.best_epoch_ = trained
-        self.n_epochs_ = len(self.history_["loss"])
-        return self
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+    def predict_proba(  # type: ignore[override]
+        self, X: ArrayLike
+    ) -> NDArray[np.float32]:
         """The probability of each class for each row.
 
         Parameters
@@ -271,19 +285,18 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of float32, shape (n_samples, n_classes)
-            Columns in the order of ``classes_``; every row sums to 1.
+            Columns in the order of ``classes_``; every row sums to 1, and is independent of the
+            other rows to the last bit.
 
         Raises
         ------
-        NotFittedError
-            If ``fit`` was not called.
         ValueError
             If X is not such an array, has another number of features, or has values so large that
             the network's probabilities are not finite.
         """
-        check_is_fitted(self)
-        rows = _uint8_or_float32(check_rows(self, X, reset=False))
-        probabilities = answer(self._network, self.model_, rows)
+        check_is_fitted(self, "model_")
+        rows, _ = self._validate_data(X)
+        probabilities = predict_rows(self.model_, rows, self._description())
         if not np.isfinite(probabilities).all():
             raise ValueError(
                 "X has values so large that the network's probabilities are not finite: expected "
@@ -303,24 +316,122 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         -------
         ndarray, shape (n_samples,)
             Values of ``classes_``.
-
-        Raises
-        ------
-        NotFittedError
-            If ``fit`` was not called.
-        ValueError
-            As for :meth:`predict_proba`.
         """
-        most_probable = self.predict_proba(X).argmax(axis=1)
+        most_probable = self.predict_proba(X).argmax(axis=1)  # first, for an unfitted network
         return self.classes_[most_probable]
 
-    def _describe_network(self, n_features: int, n_classes: int) -> Network:
-        """The description that builds the network, in ``fit`` and again after unpickling."""
+    # -- scikeras's hooks --------------------------------------------------------------------------
+
+    def _fit(  # type: ignore[override]
+        self, X: Any, y: Any, sample_weight: Any, warm_start: bool, epochs: int, initial_epoch: int
+    ) -> None:
+        """As scikeras's; but before the network is built, weights are checked and rows held out."""
+        begins = not (warm_start and self.initialized_)
+        rows, labels = self._validate_data(X, y, reset=begins)
+        weight = _check_weight(sample_weight, self.class_weight, labels)
+        if begins:
+            self.classes_ = _find_classes(labels if self.classes_ is None else self.classes_)
+            self.n_classes_ = len(self.classes_)
+        codes = _encode(labels, self.classes_)
+        warp = self._warp(rows.shape[1])
+        held_out = np.zeros(len(rows), dtype=bool)
+        if begins:
+            random_state = check_random_state(self.random_state)
+            if not warm_start:
+                fraction = self.validation_fraction
+                held_out = _hold_out(codes, weight, fraction, random_state)
+            self._seed = int(random_state.randint(np.iinfo(np.int32).max))
+            self.model_ = self._build_keras_model()
+            self._came_compiled = self.model_.compiled
+        self._ensure_compiled_model()
+        stopping = [self._early_stopping()] if held_out.any() else []
+        training = Training(
+            seed=self._seed,
+            network=self._description(),
+            held_out=held_out,
+            rates=partial(_cosine, self.learning_rate) if self.schedule == "cosine" else None,
+            average=self.ema_momentum,
+            warp=warp,
+            resumed=warm_start,
+            approximate=True,
+            by_keras="the network came compiled" if self._came_compiled else None,
+        )
+        self._fit_keras_model(
+            rows,
+            codes,
+            sample_weight=weight,
+            warm_start=warm_start,
+            epochs=epochs,
+            initial_epoch=initial_epoch,
+            callbacks=stopping,
+            training=training,
+        )
+        self.history_ = {name: [float(v) for v in each] for name, each in self.history_.items()}
+        self.n_epochs_ = len(self.history_["loss"])
+        self.best_epoch_ = stopping[0].best_epoch if stopping else self.n_epochs_ - 1
+        if not np.isfinite(predict_rows(self.model_, rows[:1], self._description())).all():
+            raise ValueError(
+                "The training diverged: the network's probabilities are not finite. Lower "
+                "learning_rate, or standardize X (make_model does)."
+            )
+
+    def _validate_data(
+        self, X: Any = None, y: Any = None, reset: bool = False, y_numeric: bool = False
+    ) -> tuple[NDArray[Any], Any]:
+        """8-bit pixels as they are, everything else as float32; and the labels, if given."""
+        if reset:
+            self._validate_params()
+        labels = None
+        if y is None and not reset:
+            rows = check_rows(self, X, reset=False)
+        else:
+            rows, labels = check_rows(self, X, y, reset=reset)
+            self.X_shape_, self.X_dtype_ = rows.shape, rows.dtype
+            self.y_dtype_, self.y_ndim_, self.target_type_ = labels.dtype, 1, "multiclass"
+        check_scale(self, rows, reset=reset)
+        return rows if rows.dtype == np.uint8 else as_float32(rows), labels
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        for n in self.hidden_units:
+            check_scalar(n, "each of hidden_units", Integral, min_val=1)
+
+    def _build_keras_model(self) -> Any:
+        self._network = self._describe_network(self.n_features_in_, self.n_classes_)
+        with seeded(self._seed):
+            return self._network.build()
+
+    def _get_compile_kwargs(self) -> dict[str, Any]:
+        from keras import metrics, optimizers
+
+        entropy = metrics.SparseCategoricalCrossentropy(name="cross_entropy")
+        return {
+            "optimizer": optimizers.Adam(self.learning_rate),
+            "loss": self.loss,
+            "weighted_metrics": [entropy, "accuracy"],
+        }
+
+    def _early_stopping(self) -> Any:
+        from keras.callbacks import EarlyStopping
+
+        return EarlyStopping(
+            # without the L2 penalty, if possible: it still falls after the best epoch
+            monitor="val_loss" if self._came_compiled else "val_cross_entropy",
+            mode="min",
+            patience=self.patience,
+            min_delta=self.min_delta,
+            restore_best_weights=True,
+        )
+
+    # -- the network -------------------------------------------------------------------------------
+
+    def _describe_network(self, n_features: int, n_classes: int) -> "Dense | Conv | _Built":
+        """What builds the network, in ``fit`` and again after unpickling."""
         if self.build_fn is not None:
-            return Own(self.build_fn, n_features, n_classes)
+            return _Built(self.build_fn, n_features, n_classes)
         l2, dropout = float(self.l2), float(self.dropout)
         if self.architecture == "dense":
-            units = tuple(int(each) for each in self.hidden_units)
+            units = tuple(int(n) for n in self.hidden_units)
             return Dense(n_features, n_classes, units, l2, dropout)
         height, width = resolve_shape(self.image_shape, n_features)
         if min(height, width) < LEAST_SIDE:
@@ -330,28 +441,38 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
             )
         return Conv(height, width, n_classes, l2, dropout)
 
-    def _training_options(self, n_features: int) -> TrainingOptions:
-        warp = None
-        if self.shift or self.rotation or self.stretch or self.bend:
-            shape = resolve_shape(self.image_shape, n_features)
-            if min(shape) < 2:
-                raise ValueError(
-                    f"X must hold images of at least 2 by 2 pixels to be warped. Got {shape} "
-                    "instead. Set shift, rotation, stretch and bend to 0."
-                )
-            warp = Warp(shape, self.shift, self.rotation, self.stretch, self.bend)
-        return TrainingOptions(
-            learning_rate=self.learning_rate,
-            schedule=self.schedule,
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-            patience=self.patience,
-            min_delta=self.min_delta,
-            average=self.ema_momentum,
-            warp=warp,
-            callbacks=self.callbacks,
-            verbose=self.verbose,
-        )
+    def _description(self) -> "Dense | Conv | None":
+        """The network, if its code may be shared with others of the same description."""
+        return None if isinstance(self._network, _Built) else self._network
+
+    def _warp(self, n_features: int) -> Callable[..., Any] | None:
+        if not (self.shift or self.rotation or self.stretch or self.bend):
+            return None
+        shape = resolve_shape(self.image_shape, n_features)
+        if min(shape) < 2:
+            raise ValueError(
+                f"X must hold images of at least 2 by 2 pixels to be warped. Got {shape} "
+                "instead. Set shift, rotation, stretch and bend to 0."
+            )
+        from mnist_models._warp_kernels import warp_rows
+
+        amounts = (self.shift, self.rotation, self.stretch, self.bend)
+        return partial(warp_rows, image_shape=shape, amounts=amounts)
+
+    def _restore(
+        self,
+        network: "Dense | Conv | _Built",
+        classes: NDArray[Any],
+        weights: Sequence[NDArray[Any]],
+        history: dict[str, list[float]],
+        best_epoch: int,
+    ) -> None:
+        """Become a fitted network, from what a file holds."""
+        self._network, self.classes_, self.n_classes_ = network, classes, len(classes)
+        self.history_, self.best_epoch_ = history, best_epoch
+        self.n_epochs_ = len(history["loss"])
+        self._seed, self._came_compiled = None, False
+        self.model_ = _rebuild(network, weights)
 
     def __getstate__(self) -> dict[str, Any]:
         # Weights as arrays: Keras's own pickling runs its whole deserializer when it is loaded.
@@ -361,14 +482,219 @@ class SequentialClassifier(ClassifierMixin, BaseEstimator):
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        state = dict(state)
-        weights = state.pop("model_", None)
-        super().__setstate__(state)
+        weights = state.get("model_")
+        super().__setstate__({name: value for name, value in state.items() if name != "model_"})
         if weights is not None:
             # no error here: a pool that cannot unpickle a task hangs. The first use raises it.
-            self.model_ = rebuild(self._network, weights) if in_reach() else None
+            self.model_ = _rebuild(self._network, weights) if in_reach() else None
 
 
-def _uint8_or_float32(rows: NDArray[Any]) -> NDArray[Any]:
-    """8-bit pixels as they are, everything else as float32."""
-    return rows if rows.dtype == np.uint8 else as_float32(rows)
+# -- architectures ---------------------------------------------------------------------------------
+
+# The least side of an image for the convolutional network: the size of its first filters.
+LEAST_SIDE = 5
+# The least side for which no layer needs padding.
+_UNPADDED_SIDE = 21
+_FILTERS = (32, 64, 96, 128)
+
+
+class Dense(NamedTuple):
+    """A description of dense layers of rectified linear units, and a softmax."""
+
+    n_features: int
+    n_classes: int
+    hidden_units: tuple[int, ...]
+    l2: float
+    dropout: float
+
+    def build(self) -> Any:
+        keras = start_keras()
+        layers = [keras.Input((self.n_features,))]
+        for units in self.hidden_units:
+            layers.append(
+                keras.layers.Dense(units, "relu", kernel_regularizer=keras.regularizers.L2(self.l2))
+            )
+            if self.dropout:
+                layers.append(keras.layers.Dropout(self.dropout))
+        layers.append(_softmax(self.n_classes, self.l2))
+        return keras.Sequential(layers)
+
+    def weight_shapes(self) -> list[tuple[int, ...]]:
+        sizes = (self.n_features, *self.hidden_units, self.n_classes)
+        return [shape for pair in pairwise(sizes) for shape in (pair, pair[1:])]
+
+
+class Conv(NamedTuple):
+    """A description of four convolutional layers with batch normalization, and a softmax.
+
+    The first layer has a stride of 2, which makes the others four times faster. Images that are
+    large enough are not padded. The input is normalized as a whole, so pixels may have any scale.
+    """
+
+    height: int
+    width: int
+    n_classes: int
+    l2: float
+    dropout: float
+
+    def build(self) -> Any:
+        keras = start_keras()
+        first, second, third, fourth = _FILTERS
+        edge = "same" if min(self.height, self.width) < _UNPADDED_SIDE else "valid"
+        layers = [
+            keras.Input((self.height * self.width,)),
+            keras.layers.Reshape((self.height, self.width, 1)),
+            keras.layers.BatchNormalization(momentum=0.9, center=False, scale=False),
+            *_convolution(first, LEAST_SIDE, self.l2, strides=2),
+            *_convolution(second, 3, self.l2, padding=edge),
+            *_convolution(third, 3, self.l2, padding=edge),
+            keras.layers.MaxPooling2D(2, padding="same", data_format="channels_last"),
+            *_convolution(fourth, 3, self.l2, padding=edge),
+            keras.layers.Flatten(data_format="channels_last"),
+        ]
+        if self.dropout:
+            layers.append(keras.layers.Dropout(self.dropout))
+        layers.append(_softmax(self.n_classes, self.l2))
+        return keras.Sequential(layers)
+
+    def weight_shapes(self) -> list[tuple[int, ...]]:
+        sides = (LEAST_SIDE, 3, 3, 3)
+        shapes: list[tuple[int, ...]] = [(1,), (1,)]
+        for side, (n_in, n_out) in zip(sides, pairwise((1, *_FILTERS)), strict=True):
+            shapes += [(side, side, n_in, n_out), *[(n_out,)] * 4]
+        lost = 0 if min(self.height, self.width) < _UNPADDED_SIDE else 2  # by a layer of 3 by 3
+        n_positions = 1
+        for pixels in (self.height, self.width):
+            before_pooling = (pixels - LEAST_SIDE) // 2 + 1 - 2 * lost
+            n_positions *= -(-before_pooling // 2) - lost
+        return [*shapes, (n_positions * _FILTERS[-1], self.n_classes), (self.n_classes,)]
+
+
+class _Built(NamedTuple):
+    """A network that the user's ``build_fn`` builds."""
+
+    build_fn: Callable[[int, int], Any]
+    n_features: int
+    n_classes: int
+
+    def build(self) -> Any:
+        keras = start_keras()
+        model = self.build_fn(self.n_features, self.n_classes)
+        if not isinstance(model, keras.Model):
+            raise TypeError(
+                f"build_fn must return a keras.Model. Got {type(model).__name__} instead."
+            )
+        row = np.ones((1, self.n_features), dtype=np.float32)  # calling the model builds it, too
+        found = np.asarray(model(row, training=False)).astype(np.float32)
+        # a tolerance for bfloat16, which has 8 bits of precision
+        if found.shape != (1, self.n_classes) or found.min() < 0 or abs(found.sum() - 1) > 2e-2:
+            raise ValueError(
+                f"build_fn must build a network that returns {self.n_classes} probabilities for a "
+                f"row, as a softmax layer does. Got {found!r} instead."
+            )
+        return model
+
+
+# With the cosine schedule, the share of all steps in which the learning rate rises.
+_WARM_UP = 0.1
+
+
+def _cosine(peak: float, n_steps: int) -> NDArray[np.float32]:
+    """The learning rate of every step: linearly up to the peak (Goyal et al. 2017), then down."""
+    done = (np.arange(n_steps) + 0.5) / n_steps
+    rising, falling = done / _WARM_UP, (1 + np.cos(np.pi * (done - _WARM_UP) / (1 - _WARM_UP))) / 2
+    return np.asarray(peak * np.where(done < _WARM_UP, rising, falling), dtype=np.float32)
+
+
+def _rebuild(network: Dense | Conv | _Built, weights: Sequence[NDArray[Any]]) -> Any:
+    """Build the Keras model of a network, with the given weights."""
+    with generators_kept():  # building draws initial weights
+        model = network.build()
+    model.set_weights(weights)
+    return model
+
+
+def _convolution(n: int, side: int, l2: float, **how: Any) -> list[Any]:
+    import keras
+
+    return [
+        keras.layers.Conv2D(
+            n,
+            side,
+            use_bias=False,
+            kernel_regularizer=keras.regularizers.L2(l2),
+            data_format="channels_last",
+            **how,
+        ),
+        keras.layers.BatchNormalization(momentum=0.9),
+        keras.layers.ReLU(),
+    ]
+
+
+def _softmax(n_classes: int, l2: float) -> Any:
+    import keras
+
+    return keras.layers.Dense(
+        n_classes, activation="softmax", kernel_regularizer=keras.regularizers.L2(l2)
+    )
+
+
+# -- checks ----------------------------------------------------------------------------------------
+
+
+def _check_weight(
+    sample_weight: ArrayLike | None, class_weight: Any, labels: NDArray[Any]
+) -> NDArray[np.float32]:
+    """Each row's weight times that of its class; checked to be finite, nonnegative, not all 0."""
+    weight = check_sample_weight(sample_weight, labels, dtype=np.float32)
+    if class_weight is None:
+        return weight
+    with overflow_ignored():
+        weight = (compute_sample_weight(class_weight, labels) * weight).astype(np.float32)
+    if not (weight.min() >= 0 and 0 < weight.max() < np.inf):
+        raise ValueError(
+            "class_weight times sample_weight must be nonnegative, finite in float32 and not all "
+            f"zero. Got values from {weight.min()} to {weight.max()} instead."
+        )
+    return weight
+
+
+def _find_classes(labels: Any) -> NDArray[Any]:
+    """The labels that occur, sorted; at least two."""
+    labels = np.asarray(labels)
+    check_classification_targets(labels)
+    classes = np.unique(labels)
+    if len(classes) < 2:
+        raise ValueError(
+            f"Classifier can't train when only one class is present: y holds only {classes[0]!r}, "
+            "expected labels of at least two classes."
+        )
+    return classes
+
+
+def _encode(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
+    """The index of each label among the classes."""
+    codes = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
+    if unknown := sorted(set(labels[classes[codes] != labels])):
+        raise ValueError(f"y must hold labels of classes_ only. Got {some(unknown)} too.")
+    return codes
+
+
+def _hold_out(
+    codes: NDArray[np.intp],
+    weight: NDArray[np.float32],
+    fraction: float,
+    random_state: np.random.RandomState,
+) -> NDArray[np.bool_]:
+    """Choose a share of the rows of each class, at least one row but never all; True for these.
+
+    Rows of weight 0 are not held out, as they would not count.
+    """
+    held_out = np.zeros(len(codes), dtype=bool)
+    if fraction == 0:
+        return held_out
+    for code in range(codes.max() + 1):
+        rows = np.flatnonzero((codes == code) & (weight > 0))
+        size = min(len(rows) - 1, max(1, round(fraction * len(rows))))
+        held_out[random_state.choice(rows, max(size, 0), replace=False)] = True
+    return held_out

@@ -12,26 +12,23 @@ from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from mnist_models._model_files.estimators import Part, decode, encode
-from mnist_models._model_files.manifest import decisive_versions, read_model_file, write_model_file
-from mnist_models._warn import warn_user
+from mnist_models._model_files import (
+    decisive_versions,
+    printable,
+    read_model_file,
+    write_model_file,
+)
+from mnist_models._model_parts import Part, decode, encode
+from mnist_models._validation import warn_user
 from mnist_models.exceptions import ModelFormatError, ModelSecurityError, ModelVersionWarning
-from mnist_models.network import SequentialClassifier
 
 # The libraries of which another minor version may round differently.
 _MODELS = ("mnist_models", "scikit-learn")
 _NETWORKS = (*_MODELS, "keras", "tensorflow")
 
 # What decoding a description raises where keys are missing or values have a wrong type.
-_NOT_AS_SAVED = (
-    LookupError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-    MemoryError,
-)
+_NOT_AS_SAVED: tuple[type[Exception], ...] = (LookupError, TypeError, ValueError, AttributeError)
+_NOT_AS_SAVED += (ArithmeticError, RecursionError, MemoryError)
 
 
 def save_model(model: Any, path: str | PathLike[str]) -> None:
@@ -58,7 +55,8 @@ def save_model(model: Any, path: str | PathLike[str]) -> None:
     NotFittedError
         If the model, or a step of it, is not fitted.
     ModelFormatError
-        If Pipelines are nested deeper, or a step takes or makes more than 16,777,216 features.
+        If it could not be loaded again: Pipelines are nested deeper, a step takes or makes more
+        than 16,777,216 features, or parameters changed after ``fit`` contradict what was fitted.
     OSError
         If the file cannot be written.
 
@@ -82,6 +80,13 @@ def save_model(model: Any, path: str | PathLike[str]) -> None:
             f"model must be a classifier or a Pipeline that ends in one. Got {model!r} instead."
         )
     part = encode(model)
+    try:
+        decode(part)
+    except _NOT_AS_SAVED as error:
+        raise ModelFormatError(
+            f"The model could not be loaded again: {_reason(error)}. Fit it again: attributes or "
+            "parameters that were changed since contradict each other."
+        ) from None
     write_model_file(path, part.kind, part.settings, part.arrays)
 
 
@@ -133,22 +138,25 @@ def load_model(path: str | PathLike[str], *, expected_sha256: str | None = None)
     """
     manifest, arrays = read_model_file(path, expected_sha256)
     try:
-        model, width = decode(Part(manifest.kind, manifest.settings, arrays))
-        if width is not None:
-            raise ModelFormatError(f"expected a classifier, found {type(model).__name__}")
+        classifier = model = decode(Part(manifest.kind, manifest.settings, arrays))
     except _NOT_AS_SAVED as error:
-        reason = f"missing {error}" if isinstance(error, KeyError) else str(error)
-        raise _refused(path, reason, manifest.versions) from error
-    final = model[-1] if isinstance(model, Pipeline) else model
-    libraries = _NETWORKS if isinstance(final, SequentialClassifier) else _MODELS
+        raise _refused(path, _reason(error), manifest.versions) from None
+    while isinstance(classifier, Pipeline):
+        classifier = classifier[-1]
+    libraries = _NETWORKS if hasattr(classifier, "history_") else _MODELS
     if others := _other_versions(manifest.versions, libraries):
         warn_user(
             ModelVersionWarning(
                 f"{path} was saved with {others}: its answers may differ in the last digits. "
-                "Save it again to be rid of this warning."
+                "Save it again with these versions to end this warning."
             )
         )
     return model
+
+
+def _reason(error: BaseException) -> str:
+    reason = f"missing {error}" if isinstance(error, KeyError) else error
+    return printable(reason, longest=500)
 
 
 def _refused(path: str | PathLike[str], reason: str, saved: dict[str, str]) -> ModelFormatError:
@@ -167,7 +175,7 @@ def _refused(path: str | PathLike[str], reason: str, saved: dict[str, str]) -> M
 def _other_versions(saved: dict[str, str], libraries: Sequence[str]) -> str:
     here = decisive_versions()
     return ", ".join(
-        f"{name} {saved[name]} (here {here[name]})"
+        f"{name} {printable(saved[name])} (here {here[name]})"
         for name in libraries
         if saved[name].split(".")[:2] != here[name].split(".")[:2]
     )

@@ -1,30 +1,27 @@
 """Which of several models differ by more than chance, and by how much."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
-from typing import Any, TypeAlias
+from typing import Any, TypeVar
 
 import numpy as np
 
-from mnist_models._plain import plain_for_json
-from mnist_models._report.verdicts import listed, verdict
-from mnist_models._results.findings import Findings, fold_sizes
-from mnist_models._results.intervals import (
+from mnist_models import _text as text
+from mnist_models._statistics import (
     ConfidenceInterval,
     check_level,
     corrected_error,
-    t_interval,
-)
-from mnist_models._results.paired_tests import (
-    corrected_t_test,
     holm,
     mcnemar_test,
     paired_shares_interval,
+    t_interval,
+    t_test,
 )
-from mnist_models._results.scores import Bounds
+from mnist_models.results import Evaluation
 
-_FindingsPair: TypeAlias = tuple[Findings, Findings]
+__all__ = ["FoldTest", "McNemarTest", "Pair", "Significance"]
 
 
 @dataclass(frozen=True)
@@ -91,10 +88,10 @@ class Pair:
     first, second : str
         Their names; the first has the better mean score over the folds.
     folds : FoldTest
-        The test on the folds.
+        On the folds.
     test : McNemarTest or None
-        The test on the test set, if there is one. Out-of-fold rows are no substitute: the models
-        that predicted them were fitted on each other's test rows.
+        On the test set, if there is one. Out-of-fold rows are no substitute: the models that
+        predicted them were fitted on each other's test rows.
     """
 
     first: str
@@ -138,8 +135,9 @@ class Significance:
     ----------
     C. Nadeau and Y. Bengio, "Inference for the Generalization Error", Machine Learning 52, 2003,
     section 4. Q. McNemar, Psychometrika 12, 1947; M. W. Fagerland, S. Lydersen and P. Laake, BMC
-    Medical Research Methodology 13, 2013. D. G. Bonett and R. M. Price, Journal of Educational and
-    Behavioral Statistics 37, 2012. S. Holm, Scandinavian Journal of Statistics 6, 1979. O. J. Dunn,
+    Medical Research Methodology 13, 2013, on mid-p. D. G. Bonett and R. M. Price, Journal of
+    Educational and Behavioral Statistics 37, 2012. S. Holm, Scandinavian Journal of Statistics 6,
+    1979. O. J. Dunn,
     "Multiple comparisons among means", Journal of the American Statistical Association 56, 1961,
     on simultaneous intervals. J. Cohen, "Statistical Power Analysis for the Behavioral Sciences",
     1988, section 2.3.5, on d_z.
@@ -204,22 +202,37 @@ class Significance:
         }
         return {name: sentences for name, sentences in families.items() if sentences}
 
-    def _verdict(
-        self, pair: Pair, test: FoldTest | McNemarTest, where: str, in_points: bool
-    ) -> str:
-        return verdict(
-            (pair.first, pair.second),
-            where,
-            test.difference,
-            test.interval[:2] if test.interval.is_known else None,
-            self.level,
-            test.holm_p_value,
-            in_points=in_points,
-            n_tests=len(self),
-        )
+    def _verdict(self, pair: Pair, test: FoldTest | McNemarTest, where: str, points: bool) -> str:
+        """One sentence on a pair. None calls two models equal: a test cannot show that."""
+        difference, low, high = (test.difference, *test.interval[:2])
+        better, worse = pair.first, pair.second
+        if not math.isfinite(difference):
+            return f"nothing can be said of {better} and {worse} {where}: a score is missing"
+        if difference < 0:
+            better, worse = worse, better
+            difference, low, high = -difference, -high, -low
+        known = test.interval.is_known
+        decimals = _decimals(low, high, points) if known else 1 if points else 4
+        amount = _number(difference, decimals, points) + (" points" if points else "")
+        apart = f"they are {amount} apart" if difference == 0 else f"{better} is ahead by {amount}"
+        not_shown = f"no difference shown between {better} and {worse} {where}: {apart}"
+        if not known:
+            return f"{not_shown}, and nothing there tells how much of that is chance"
+        limit = round(1 - self.level, 12)  # in floats, 1 - 0.95 is a little more than 0.05
+        is_shown = test.holm_p_value < limit
+        said = f"{better} is better than {worse} by {amount} {where}" if is_shown else not_shown
+        together, corrected = ("simultaneous ", "Holm-corrected ") if len(self) > 1 else ("", "")
+        ends = " to ".join(_number(end, decimals, points) for end in (low, high))
+        p_value = _p_value(test.holm_p_value, limit)
+        said += f", {together}{100 * self.level:g} % interval {ends} ({corrected}p {p_value})"
+        if is_shown == (low > 0):
+            return said
+        # test and interval may disagree: they are two methods
+        sure, unsure = ("test", "interval") if is_shown else ("interval", "test")
+        return f"{said}; a borderline case: the {sure} tells them apart, the {unsure} does not"
 
     def __str__(self) -> str:
-        return listed(self.verdicts)
+        return text.listed(self.verdicts)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain data, ready for JSON.
@@ -233,100 +246,93 @@ class Significance:
             "scoring": self.scoring,
             "level": self.level,
             "verdicts": self.verdicts,
-            "pairs": [plain_for_json(asdict(pair)) for pair in self],
+            "pairs": [text.plain_for_json(asdict(pair)) for pair in self],
         }
 
 
-def compare_pairs(evaluations: Mapping[str, Findings], level: float) -> Significance:
-    """Test every pair of models that were evaluated on the same folds.
-
-    Parameters
-    ----------
-    evaluations : mapping of str to Findings
-        The best first.
-    level : float
-        Of all intervals of a family at once, above 0 and below 1.
-
-    Returns
-    -------
-    Significance
-        The pairs in the order of the names.
-
-    Raises
-    ------
-    ValueError
-        If the level is not above 0 and below 1.
-    """
+def compare_pairs(evaluations: Mapping[str, Evaluation], level: float) -> Significance:
+    """Test every pair of models that were evaluated on the same folds; the best comes first."""
     check_level(level)
-    names = list(combinations(evaluations, 2))
-    pairs = [(evaluations[first], evaluations[second]) for first, second in names]
-    first_one = next(iter(evaluations.values()))
-    in_points = all(each.is_share for each in evaluations.values())
-    pair_level = 1 - (1 - level) / max(1, len(pairs))
-    on_folds = _fold_tests(pairs, pair_level)
-    has_test_set = first_one.y_test is not None
-    on_test_set = _mcnemar_tests(pairs, pair_level) if has_test_set else [None] * len(pairs)
+    names, models = list(combinations(evaluations, 2)), list(combinations(evaluations.values(), 2))
+    pair_level = 1 - (1 - level) / max(1, len(models))
+    first = next(iter(evaluations.values()))
+    on_folds = _corrected([_test_folds(*pair, pair_level) for pair in models])
+    on_test_set: Sequence[McNemarTest | None] = [None] * len(models)
+    if first.y_test is not None:
+        on_test_set = _corrected([_test_rows(*pair, pair_level) for pair in models])
+    tests = zip(names, on_folds, on_test_set, strict=True)
     return Significance(
-        tuple(
-            Pair(*two, folds, test)
-            for two, folds, test in zip(names, on_folds, on_test_set, strict=True)
-        ),
-        first_one.scoring,
-        in_points,
-        level,
-        len(first_one.folds),
+        pairs=tuple(Pair(*pair, of_folds, of_test) for pair, of_folds, of_test in tests),
+        scoring=first.scoring,
+        in_points=all(evaluation.is_share for evaluation in evaluations.values()),
+        level=level,
+        n_folds=len(first.folds),
     )
 
 
-def _fold_tests(pairs: Sequence[_FindingsPair], level: float) -> list[FoldTest]:
-    sizes = [fold_sizes(first.folds) for first, _ in pairs]
-    differences = [first.cv_scores - second.cv_scores for first, second in pairs]
-    results = [corrected_t_test(each, *size) for each, size in zip(differences, sizes, strict=True)]
-    found = []
-    for two, each, size, (t, p_value), corrected in zip(
-        pairs, differences, sizes, results, holm([p for _, p in results]), strict=True
-    ):
-        mean, bounds = float(each.mean()), _bounds_of_difference(*two)
-        interval = t_interval(mean, corrected_error(each, *size), len(each), level, bounds)
-        effect_size = mean / float(each.std(ddof=1)) if np.isfinite(t) else np.nan
-        found.append(FoldTest(mean, interval, t, p_value, float(corrected), effect_size))
-    return found
+_Test = TypeVar("_Test", FoldTest, McNemarTest)
 
 
-def _bounds_of_difference(first: Findings, second: Findings) -> Bounds:
+def _corrected(tests: Sequence[_Test]) -> list[_Test]:
+    """The tests of one family with their p-values corrected for each other."""
+    p_values = holm([test.p_value for test in tests]).tolist()
+    return [replace(test, holm_p_value=p) for test, p in zip(tests, p_values, strict=True)]
+
+
+def _test_folds(first: Evaluation, second: Evaluation, level: float) -> FoldTest:
+    """The p-value is not corrected yet."""
+    differences = first.cv_scores - second.cv_scores
+    mean, n_folds = float(differences.mean()), len(differences)
+    error = corrected_error(differences, *first._fold_sizes)
     (low, high), (other_low, other_high) = first.score_bounds, second.score_bounds
-    return low - other_high, high - other_low
+    bounds = (low - other_high, high - other_low)
+    t, p_value = t_test(mean, error, n_folds)
+    return FoldTest(
+        difference=mean,
+        interval=t_interval(mean, error, n_folds, level, bounds),
+        t=t,
+        p_value=p_value,
+        holm_p_value=p_value,
+        effect_size=mean / float(differences.std(ddof=1)) if np.isfinite(t) else np.nan,
+    )
 
 
-def _mcnemar_tests(pairs: Sequence[_FindingsPair], level: float) -> list[McNemarTest]:
-    counts = [_discordant(*two) for two in pairs]
-    p_values = [mcnemar_test(*each) for each in counts]
-    found = []
-    for two, (only_first, only_second), p_value, corrected in zip(
-        pairs, counts, p_values, holm(p_values), strict=True
-    ):
-        n = len(two[0].y_true)
-        found.append(
-            McNemarTest(
-                (only_first - only_second) / n,
-                paired_shares_interval(only_first, only_second, n, level),
-                only_first,
-                only_second,
-                _odds_ratio(only_first, only_second),
-                p_value,
-                float(corrected),
-            )
-        )
-    return found
+def _test_rows(first: Evaluation, second: Evaluation, level: float) -> McNemarTest:
+    """The p-value is not corrected yet."""
+    right, also_right = (model._right for model in (first, second))
+    only_first, only_second = int(np.sum(right & ~also_right)), int(np.sum(also_right & ~right))
+    p_value = mcnemar_test(only_first, only_second)
+    without_second = np.inf if only_first else np.nan
+    return McNemarTest(
+        difference=(only_first - only_second) / len(right),
+        interval=paired_shares_interval(only_first, only_second, len(right), level),
+        only_first=only_first,
+        only_second=only_second,
+        odds_ratio=only_first / only_second if only_second else without_second,
+        p_value=p_value,
+        holm_p_value=p_value,
+    )
 
 
-def _discordant(first: Findings, second: Findings) -> tuple[int, int]:
-    """Numbers of rows that only the first, and only the second, classifies correctly."""
-    right, also_right = (each.y_true == each.y_pred for each in (first, second))
-    return int(np.sum(right & ~also_right)), int(np.sum(also_right & ~right))
+# -- verdicts in words -----------------------------------------------------------------------------
 
 
-def _odds_ratio(first: int, second: int) -> float:
-    if second:
-        return first / second
-    return np.inf if first else np.nan
+def _decimals(low: float, high: float, in_points: bool) -> int:
+    """Enough decimals for two digits of the interval's width and the sign of its lower end."""
+    scale = 100 if in_points else 1
+    of_width = 1 - math.floor(math.log10(scale * (high - low)))
+    of_low = -math.floor(math.log10(abs(scale * low))) if low else 0
+    return max(1, of_width, of_low)
+
+
+def _number(value: float, decimals: int, in_points: bool) -> str:
+    # adding 0.0 turns -0.0 into 0.0
+    return f"{round(value * (100 if in_points else 1), decimals) + 0.0:.{decimals}f}"
+
+
+def _p_value(value: float, limit: float) -> str:
+    """A p-value with two digits, or as many more as show on which side of the limit it is."""
+    if value < 0.0001:
+        return "< 0.0001"
+    written = (f"{value:.{digits}g}" for digits in range(2, 18))
+    return f"= {next(text for text in written if (float(text) < limit) == (value < limit))}"

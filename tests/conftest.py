@@ -1,6 +1,7 @@
 """What the tests share: the real digits, the models fitted once, the switch for slow tests."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 from mnist_models import (
     MODEL_NAMES,
     RandomForestClassifier,
-    SequentialClassifier,
     load_sample_digits,
     make_model,
     save_model,
@@ -21,9 +21,6 @@ from mnist_models import (
 from mnist_models.cli import main
 
 from .commands import write_idx
-
-# These need atheris, which is in an extra of its own.
-collect_ignore = ["fuzz"]
 
 Split = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
@@ -84,6 +81,10 @@ def table() -> tuple[Any, Any]:
 @pytest.fixture(scope="session")
 def network(table: tuple[Any, Any]) -> Any:
     """Of two classes, fitted on a DataFrame. Do not refit it."""
+    from mnist_models import (
+        SequentialClassifier,
+    )  # TensorFlow, which joblib's workers need not load
+
     X, y = table
     params: Any = {"hidden_units": (8, 4), "epochs": 2, "dropout": 0.1, "random_state": 0}
     return SequentialClassifier(**params).fit(pd.DataFrame(X, columns=list("abcd")), y > 0)
@@ -122,12 +123,13 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def empty_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's cache with nothing in it, and no other folder named."""
-    cache = tmp_path / "cache"
-    monkeypatch.setattr("mnist_models._data.mnist_cache.user_cache", lambda: cache)
-    monkeypatch.delenv("MNIST_MODELS_DATA", raising=False)
-    return cache
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+    for name in ("MNIST_MODELS_DATA", "MNIST_MODELS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    return home / "mnist_models"
 
 
 @pytest.fixture(scope="session")
@@ -143,3 +145,12 @@ def mnist_folder() -> Path:
 def rng() -> np.random.Generator:
     """A seeded generator."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One Chromium for all tests of a file."""
+    from .chromium import started  # loads selenium
+
+    with started(tmp_path_factory.mktemp("chromium")) as chromium:
+        yield chromium

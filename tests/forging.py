@@ -1,4 +1,4 @@
-"""Model files taken apart, and put together with a sum that is right."""
+"""Model files taken apart, and put together again with a checksum that is right."""
 
 import json
 from pathlib import Path
@@ -6,18 +6,24 @@ from typing import Any
 
 import safetensors.numpy
 
-from mnist_models._container import _fingerprint
+from mnist_models._model_files import _fingerprint, decisive_versions
 
 Content = tuple[dict[str, Any], dict[str, Any]]
 
-
-def write_file(path: Path, manifest: Any, arrays: dict[str, Any]) -> None:
-    text = manifest if isinstance(manifest, str) else json.dumps(manifest)
-    metadata = {"mnist_models": text, "sha256": _fingerprint(text, arrays)}
-    path.write_bytes(safetensors.numpy.save(arrays, metadata))
+# Files of every format, small, with what they predict: see models/make.py.
+MODELS = Path(__file__).parent / "models"
 
 
 def read_file(path: Path) -> Content:
+    """The description and the arrays of a file of the present format, as if written here."""
     content = path.read_bytes()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    return json.loads(header["__metadata__"]["mnist_models"]), safetensors.numpy.load(content)
+    text = header["__metadata__"]["mnist_models"].partition(" ")[2]
+    return json.loads(text) | {"versions": decisive_versions()}, safetensors.numpy.load(content)
+
+
+def write_file(path: Path, description: Any, arrays: dict[str, Any], **metadata: str) -> None:
+    """A file with this description (JSON may be given as text), arrays and further metadata."""
+    text = description if isinstance(description, str) else json.dumps(description)
+    entry = f"{_fingerprint(text, arrays)} {text}"
+    path.write_bytes(safetensors.numpy.save(arrays, {"mnist_models": entry} | metadata))

@@ -33,7 +33,7 @@ class Misbehaving(ClassifierMixin, BaseEstimator):
         if self.what == "nap":
             time.sleep(0.5)
         if self.victim not in X[:, 0]:
-            (folder / f"victim-{uuid.uuid4().hex}").touch()
+            (folder / f"victim-{uuid.uuid4().hex}").write_text(f"{os.getpid()}", encoding="ascii")
             if len(list(folder.glob("victim-*"))) <= self.times:
                 self._misbehave()
         self.inner_ = GaussianNB().fit(X[:, 1:], y)

@@ -12,7 +12,7 @@ from mnist_models.results import Provenance
 
 HOSTILE = ("</script><script>alert(1)</script>", "<img src=x onerror=alert(2)>", "\"'&\u2028é😀")
 SIDE = 8
-_HISTORY = {"loss": [1.0, 0.6, 0.5], "val_loss": [1.1, 0.7, 0.8], "accuracy": [0.7, 0.8, 0.9]}
+_HISTORY = {"loss": [1.0, 0.6, 0.5], "val_loss": [1.1, 0.7, 0.8]}
 
 
 def made_up(
@@ -28,13 +28,13 @@ def made_up(
     classes, rng = np.unique(labels), np.random.default_rng(seed)
     true = np.random.default_rng(99).integers(len(classes), size=n)
     read = np.where(rng.random(n) < right, true, rng.integers(len(classes), size=n))
-    chances = rng.random((n, len(classes)))
-    chances[np.arange(n), read] = chances.max(axis=1) + rng.random(n)
-    chances /= chances.sum(axis=1, keepdims=True)
+    shares = rng.random((n, len(classes)))
+    shares[np.arange(n), read] = shares.max(axis=1) + rng.random(n)
+    shares /= shares.sum(axis=1, keepdims=True)
     y, predictions = classes[true], classes[read]
     folds = tuple(Fit(score, 2.0, 0.01, 80, 40) for score in (0.8 + seed / 50, 0.9, 0.85))
     values: dict[str, Any] = {
-        "probabilities": chances.astype(np.float32),
+        "probabilities": shares.astype(np.float32),
         "provenance": Provenance(
             "d" * 64, "f" * 64, "7", {"": "Model", "C": "1.0"}, {"numpy": "2"}
         ),
@@ -67,10 +67,8 @@ def drawn(n: int = 400, side: int = SIDE) -> NDArray[np.uint8]:
 
 def expected_rows(found: Evaluation, true: Any = None, predicted: Any = None) -> list[int]:
     """Row numbers behind a cell, in the order that the page promises."""
-    chances = found.probabilities
-    assert chances is not None
-    codes = np.searchsorted(found.classes, found.y_pred)
-    sure = chances[np.arange(len(codes)), codes]
+    sure = found.confidence
+    assert sure is not None
     if true is not None and true == predicted:
         rows = np.flatnonzero((found.y_true == true) & (found.y_pred == true))
         return rows[np.argsort(sure[rows], kind="stable")].tolist()

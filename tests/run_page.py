@@ -3,17 +3,14 @@
 ``python -W error -m tests.run_page PAGE [CODE]``: CODE runs last, in the same namespace.
 """
 
-import gc
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 # A block under such a comment is compiled only.
 _BLOCK = re.compile(r"(<!-- not run: .*? -->\n)?^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_SCHEDULER = "tcp://scheduler:8786"
 
 
 def python_blocks(page: Path) -> Iterator[tuple[str, bool]]:
@@ -27,24 +24,12 @@ def python_blocks(page: Path) -> Iterator[tuple[str, bool]]:
 def run(page: Path, last: str = "") -> None:
     """Run the blocks, then ``last``."""
     sys.addaudithook(_refuse_strangers)
-    with _cluster() if _SCHEDULER in page.read_text(encoding="utf-8") else nullcontext() as cluster:
-        names: dict[str, Any] = {}
-        for code, wanted in python_blocks(page):
-            if cluster is not None:
-                code = code.replace(_SCHEDULER, cluster.scheduler_address)
-            compiled = compile(code, str(page), "exec")
-            if wanted:
-                exec(compiled, names)
-        exec(last, names)
-        if cluster is not None:
-            names["client"].close()
-            gc.collect()
-
-
-def _cluster() -> Any:
-    from distributed import LocalCluster
-
-    return LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0")
+    names: dict[str, Any] = {}
+    for code, wanted in python_blocks(page):
+        compiled = compile(code, str(page), "exec")
+        if wanted:
+            exec(compiled, names)
+    exec(last, names)
 
 
 def _refuse_strangers(event: str, arguments: tuple[Any, ...]) -> None:

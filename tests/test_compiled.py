@@ -17,10 +17,10 @@ def test_a_kernel_without_a_folder_to_be_kept_in_works() -> None:
 
 
 def test_kernels_are_kept() -> None:
-    from mnist_models._features.hog_kernels import hog_images
+    from mnist_models._image_kernels import hog_images
 
     HogFeatures().transform(load_sample_digits().data[:2])
-    assert list(Path(hog_images.stats.cache_path).glob("hog_kernels.hog_images-*.nbi"))
+    assert list(Path(hog_images.stats.cache_path).glob("_image_kernels.hog_images-*.nbi"))
 
 
 def test_a_division_by_zero_is_as_in_numpy() -> None:

@@ -13,16 +13,16 @@ from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.exceptions import NotFittedError
-from sklearn.metrics import ConfusionMatrixDisplay, get_scorer, get_scorer_names
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import (
     GridSearchCV,
     StratifiedKFold,
     check_cv,
     cross_val_predict,
-    cross_val_score,
 )
 
 from mnist_models import MODEL_NAMES, load_model, make_model, save_model, search_space
+from mnist_models.exceptions import ScaleWarning
 from mnist_models.preprocessing import RECIPES
 
 from .conftest import QUICK, Split, quick_model
@@ -30,19 +30,22 @@ from .conftest import QUICK, Split, quick_model
 every_model = pytest.mark.parametrize("name", MODEL_NAMES)
 
 
-def _small(digits: Split) -> Split:
+@pytest.fixture(scope="module")
+def small(digits: Split) -> Split:
+    """Digits of 14 by 14 pixels. More rows than pixels: fewer are left to scikit-learn."""
+
+    def shrunk(X: Any) -> Any:
+        return (
+            X.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4)).round().astype(np.uint8).reshape(-1, 196)
+        )
+
     X_train, X_test, y_train, y_test = digits
-    return X_train[:200], X_test[:40], y_train[:200], y_test[:40]
+    return shrunk(X_train[:300]), shrunk(X_test[:60]), y_train[:300], y_test[:60]
 
 
 def test_reads_digits(fitted: Any, digits: Split) -> None:
     _, X_test, _, y_test = digits
     assert fitted.score(X_test, y_test) > 0.85
-
-
-def test_is_a_classifier(fitted: Any) -> None:
-    assert is_classifier(fitted)
-    assert is_classifier(fitted[-1])
 
 
 def test_an_int_for_cv_means_stratified_folds(fitted: Any, digits: Split) -> None:
@@ -64,6 +67,45 @@ def test_a_rows_answer_does_not_depend_on_its_company(fitted: Any, digits: Split
     X_test = digits[1]
     alone = np.vstack([fitted.predict_proba(row[None]) for row in X_test[:20]])
     np.testing.assert_allclose(fitted.predict_proba(X_test)[:20], alone, rtol=1e-4, atol=1e-6)
+
+
+def test_images_are_as_good_as_rows(fitted: Any, digits: Split, small: Split) -> None:
+    X_test = digits[1]
+    for rows in (X_test, X_test[:1]):
+        expected = fitted.predict_proba(rows)
+        for shape in ((-1, 28, 28), (-1, 28, 28, 1)):
+            np.testing.assert_array_equal(fitted.predict_proba(rows.reshape(shape)), expected)
+    X, X_test, y, _ = small
+    model = clone(fitted)
+    as_images = model.fit(X.reshape(-1, 14, 14), y).predict(X_test)
+    np.testing.assert_array_equal(model.fit(X, y).predict(X_test.reshape(-1, 14, 14)), as_images)
+    with pytest.raises(ValueError, match=r"X must hold grey images.*Got colours"):
+        fitted.predict(np.zeros((2, 28, 28, 3)))
+
+
+def test_pixels_on_another_scale_are_named(
+    fitted: Any, digits: Split, small: Split, tmp_path: Path
+) -> None:
+    save_model(fitted, tmp_path / "model")
+    for model in (fitted, load_model(tmp_path / "model")):
+        with pytest.warns(ScaleWarning, match=r"fitted on pixels from 0 to 255\. Got .* 0 to 1 "):
+            model.predict(digits[1] / 255)
+    X, X_test, y, y_test = small
+    bare = clone(fitted[-1]).fit(X / 255, y)
+    with pytest.warns(ScaleWarning, match=r"from 0 to 1\. Got .* 0 to 255 .* Divide X") as found:
+        bare.predict(X_test[:1])
+    assert [warning.filename for warning in found] == [__file__], "once, at this line"
+    with pytest.warns(ScaleWarning, match=r"from 0 to 1\. Got standardized values"):
+        bare.score(X_test / 100.0 - 1, y_test)
+
+
+def test_ordinary_tables_are_on_no_scale(rng: np.random.Generator) -> None:
+    X = np.c_[np.eye(20)[rng.integers(0, 20, 300)], rng.integers(0, 90, (300, 1))]
+    X[:100, -1] = 0  # unknown
+    y = np.arange(300) % 3
+    forest = make_model("forest", n_estimators=2)[-1].fit(X, y)
+    for row in X[:110]:
+        forest.predict(row[None])  # a warning would be an error
 
 
 def test_clone_keeps_every_parameter_and_nothing_learned(fitted: Any, digits: Split) -> None:
@@ -105,9 +147,10 @@ def test_kept_models_answer_the_same_to_the_last_bit(
 
 @every_model
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_the_same_seed_gives_the_same_answers(name: str, recipe: str, digits: Split) -> None:
+def test_the_same_seed_gives_the_same_answers(name: str, recipe: str, small: Split) -> None:
     """Of one that has been fitted before, too, and of one that came through pickle in between."""
-    X_train, X_test, y_train, _ = _small(digits)
+    X_train, X_test, y_train, _ = small
+    X_train, y_train = X_train[:120], y_train[:120]
     quick = {"epochs": 1} if recipe == "accurate" and name == "network" else {}
     model = quick_model(name, recipe=recipe, **quick)
     first = model.fit(X_train, y_train).predict_proba(X_test)
@@ -121,30 +164,18 @@ def test_the_same_seed_gives_the_same_answers(name: str, recipe: str, digits: Sp
 @pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("name", "params"), [("logistic", {}), ("forest", {"n_jobs": 2})])
 def test_jobs_and_processes_change_nothing(
-    name: str, params: dict[str, Any], backend: str, digits: Split
+    name: str, params: dict[str, Any], backend: str, small: Split
 ) -> None:
     """Of more rows than columns: fewer are left to scikit-learn, whose BLAS has its threads.
 
-    The network's last digits depend on TensorFlow's threads: see test_evaluation.
+    The network's last digits depend on TensorFlow's threads.
     """
-    X, _, y, _ = digits
-    X = X.reshape(-1, 28, 28)[:, 7:-7, 7:-7].reshape(len(X), -1)
+    X, _, y, _ = small
     folds: dict[str, Any] = {"cv": 2, "method": "predict_proba"}
     alone = cross_val_predict(quick_model(name), X, y, **folds)
     with joblib.parallel_config(backend):
         together = cross_val_predict(quick_model(name, **params), X, y, n_jobs=2, **folds)
     np.testing.assert_array_equal(alone, together)
-
-
-@every_model
-def test_class_sorted_labels_score_as_shuffled_ones_do(name: str, digits: Split) -> None:
-    X, _, y, _ = digits
-    order = np.argsort(y, kind="stable")
-    model = quick_model(name)
-    shuffled = cross_val_score(model, X, y, cv=3)
-    in_order = cross_val_score(model, X[order], y[order], cv=3)
-    assert in_order.mean() == pytest.approx(shuffled.mean(), abs=0.05)
-    assert in_order.min() > 0.75
 
 
 _BINARY_SCORERS = {
@@ -164,23 +195,18 @@ def _classification_scorers() -> list[str]:
     return sorted(set(names) - _BINARY_SCORERS - multilabel)
 
 
-def test_there_are_scorers_to_try() -> None:
-    assert {"accuracy", "neg_log_loss", "roc_auc_ovr", "top_k_accuracy"} < set(
-        _classification_scorers()
-    )
-
-
-@pytest.mark.parametrize("scoring", _classification_scorers())
-def test_every_classification_scorer_is_finite(fitted: Any, digits: Split, scoring: str) -> None:
+def test_every_classification_scorer_is_finite(fitted: Any, digits: Split) -> None:
     _, X_test, _, y_test = digits
-    assert np.isfinite(get_scorer(scoring)(fitted, X_test, y_test))
+    scorers = _classification_scorers()
+    assert {"accuracy", "neg_log_loss", "roc_auc_ovr", "top_k_accuracy"} < set(scorers)
+    for scoring in scorers:
+        assert np.isfinite(get_scorer(scoring)(fitted, X_test, y_test)), scoring
 
 
 @every_model
-@pytest.mark.parametrize("labels", [["three", "other"], [-1, 1], [False, True]], ids=str)
-def test_two_classes_of_any_labels(name: str, labels: list[Any], digits: Split) -> None:
-    X_train, X_test, y_train, y_test = digits
-    classes = np.array(labels)
+def test_two_classes_of_text(name: str, small: Split) -> None:
+    X_train, X_test, y_train, y_test = small
+    classes = np.array(["three", "other"])
     model = quick_model(name).fit(X_train, classes[(y_train != 3).astype(int)])
     truth = classes[(y_test != 3).astype(int)]
     assert set(model.predict(X_test)) <= set(classes)
@@ -190,17 +216,19 @@ def test_two_classes_of_any_labels(name: str, labels: list[Any], digits: Split) 
 
 
 @every_model
-def test_every_scorer_of_two_classes_is_finite(name: str, digits: Split) -> None:
-    X_train, X_test, y_train, y_test = digits
+def test_every_scorer_of_two_classes_is_finite(name: str, small: Split) -> None:
+    X_train, X_test, y_train, y_test = small
     model = quick_model(name).fit(X_train, y_train % 2)
+    truth = y_test % 2
+    truth[np.unique(truth, return_index=True)[1]] ^= 1  # without any errors, some are undefined
     for scoring in _BINARY_SCORERS:
-        assert np.isfinite(get_scorer(scoring)(model, X_test, y_test % 2)), scoring
+        assert np.isfinite(get_scorer(scoring)(model, X_test, truth)), scoring
 
 
 @every_model
-def test_a_dataframe_goes_in(name: str, digits: Split) -> None:
-    X_train, X_test, y_train, _ = _small(digits)
-    columns = [f"pixel{i}" for i in range(784)]
+def test_a_dataframe_goes_in_and_may_go_through(name: str, small: Split) -> None:
+    X_train, X_test, y_train, _ = small
+    columns = [f"pixel{i}" for i in range(X_train.shape[1])]
     frame = pd.DataFrame(X_train, columns=columns)
     model = quick_model(name).fit(frame, pd.Series(y_train))
     expected = quick_model(name).fit(X_train, y_train).predict_proba(X_test)
@@ -208,29 +236,14 @@ def test_a_dataframe_goes_in(name: str, digits: Split) -> None:
     np.testing.assert_array_equal(answer, expected)
     with pytest.raises(ValueError, match="feature names"):
         model.predict(pd.DataFrame(X_test, columns=columns[::-1]))
-
-
-@every_model
-def test_set_output_names_the_features(name: str, digits: Split) -> None:
-    X_train, X_test, y_train, _ = _small(digits)
-    columns = [f"pixel{i}" for i in range(784)]
-    model = quick_model(name).set_output(transform="pandas")
-    model.fit(pd.DataFrame(X_train, columns=columns), y_train)
-    assert list(model[-1].feature_names_in_) == columns
-    assert model.predict(pd.DataFrame(X_test, columns=columns)).shape == (len(X_test),)
-
-
-@every_model
-def test_cross_val_predict_gives_probabilities(name: str, digits: Split) -> None:
-    X, _, y, _ = _small(digits)
-    probabilities = cross_val_predict(quick_model(name), X, y, cv=2, method="predict_proba")
-    assert probabilities.shape == (len(X), 10)
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    named = quick_model(name).set_output(transform="pandas").fit(frame, y_train)
+    assert list(named[-1].feature_names_in_) == columns
+    np.testing.assert_allclose(named.predict_proba(frame), model.predict_proba(frame), atol=1e-6)
 
 
 @pytest.mark.slow
-def test_soft_voting_and_stacking_over_all_three(digits: Split) -> None:
-    X_train, X_test, y_train, y_test = digits
+def test_soft_voting_and_stacking_over_all_three(small: Split) -> None:
+    X_train, X_test, y_train, y_test = small
     models = [(name, quick_model(name)) for name in MODEL_NAMES]
     voting = VotingClassifier(models, voting="soft").fit(X_train, y_train)
     stacking = StackingClassifier(models, final_estimator=make_model("logistic"), cv=2)
@@ -240,24 +253,15 @@ def test_soft_voting_and_stacking_over_all_three(digits: Split) -> None:
 
 
 @every_model
-def test_calibration(name: str, digits: Split) -> None:
-    X_train, X_test, y_train, y_test = digits
+def test_calibration(name: str, small: Split) -> None:
+    X_train, X_test, y_train, y_test = small
     calibrated = CalibratedClassifierCV(quick_model(name), cv=2).fit(X_train, y_train)
-    assert calibrated.score(X_test, y_test) > 0.8
-
-
-def test_confusion_matrix_display(fitted: Any, digits: Split) -> None:
-    from matplotlib.figure import Figure
-
-    _, X_test, _, y_test = digits
-    axes = Figure().subplots()
-    display = ConfusionMatrixDisplay.from_estimator(fitted, X_test, y_test, ax=axes)
-    assert display.confusion_matrix.sum() == len(y_test)
+    assert calibrated.score(X_test, y_test) > 0.6
 
 
 @pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])
-def test_one_grid_search_over_all_three(digits: Split, n_jobs: int | None) -> None:
-    X_train, X_test, y_train, y_test = _small(digits)
+def test_one_grid_search_over_all_three(small: Split, n_jobs: int | None) -> None:
+    X_train, X_test, y_train, y_test = small
     grid = search_space(random_state=0)
     for space in grid:  # as small as the other tests' models
         classifier = space["classify"][0]
@@ -269,46 +273,3 @@ def test_one_grid_search_over_all_three(digits: Split, n_jobs: int | None) -> No
     assert tried == {type(make_model(name)[-1]) for name in MODEL_NAMES}
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     assert search.score(X_test, y_test) > 0.7
-
-
-@every_model
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (lambda X, y: (np.where(X[0, 400] == X, np.nan, X), y), "NaN"),
-        (lambda X, y: (np.char.add(X.astype("U3"), "x"), y), "string"),
-        (lambda X, y: (X[:-1], y), "inconsistent numbers of samples"),
-        (lambda X, y: (X[0], y), "2D array"),
-        (lambda X, y: (X, y + 0.5), "continuous"),
-        (lambda X, y: (X * (1 + 1j), y), "Complex"),
-        (lambda X, y: (X[:0], y[:0]), "0 sample"),
-    ],
-    ids=["NaN", "strings", "too few rows", "1-D", "continuous", "complex", "empty"],
-)
-def test_bad_input_is_an_error_that_says_so(
-    name: str, spoil: Any, message: str, digits: Split
-) -> None:
-    X, _, y, _ = _small(digits)
-    spoilt_X, spoilt_y = spoil(X.astype(float) if message == "NaN" else X, y)
-    with pytest.raises(ValueError, match=message):
-        quick_model(name).fit(spoilt_X, spoilt_y)
-
-
-@pytest.mark.parametrize("name", ["logistic", "network"])
-def test_one_class_is_an_error(name: str, digits: Split) -> None:
-    """Of scikit-learn's forest it is none: every tree is a leaf, and every answer that class."""
-    X, _, y, _ = _small(digits)
-    with pytest.raises(ValueError, match="class"):
-        quick_model(name).fit(X, np.zeros_like(y))
-
-
-def test_another_number_of_features_is_an_error(fitted: Any, digits: Split) -> None:
-    with pytest.raises(ValueError, match="784 features"):
-        fitted.predict(digits[1][:, :-1])
-
-
-def test_inputs_are_not_changed(fitted: Any, digits: Split) -> None:
-    _, X_test, _, _ = digits
-    before = X_test.copy()
-    fitted.predict_proba(X_test)
-    np.testing.assert_array_equal(X_test, before)

@@ -1,5 +1,8 @@
 """make_model and search_space: plain scikit-learn objects, by name."""
 
+import subprocess
+import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +15,13 @@ from mnist_models import (
     LogisticRegression,
     RandomForestClassifier,
     SequentialClassifier,
+    forest,
+    load_model,
     load_sample_digits,
     make_model,
     save_model,
     search_space,
 )
-from mnist_models._forest.counted_tree import CountedTree
-from mnist_models.cli import main
 from mnist_models.preprocessing import RECIPES
 from tests.conftest import Split
 
@@ -29,18 +32,27 @@ CLASSES: dict[str, Any] = {
 }
 
 
-def test_the_names() -> None:
+def test_a_model_is_a_plain_pipeline() -> None:
     assert MODEL_NAMES == ("logistic", "forest", "network")
+    for name, recipe in product(MODEL_NAMES, RECIPES):
+        model = make_model(name, recipe=recipe, random_state=3)
+        assert type(model) is Pipeline
+        assert [step for step, _ in model.steps] == ["preprocess", "classify"]
+        assert type(model[-1]) is CLASSES[name]
+        assert model[-1].random_state == 3
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("name", MODEL_NAMES)
-def test_a_model_is_a_plain_pipeline(name: str, recipe: Any) -> None:
-    model = make_model(name, recipe=recipe, random_state=3)
-    assert type(model) is Pipeline
-    assert [step for step, _ in model.steps] == ["preprocess", "classify"]
-    assert type(model[-1]) is CLASSES[name]
-    assert model[-1].random_state == 3
+@pytest.mark.slow
+def test_the_other_models_do_not_load_tensorflow(tmp_path: Path) -> None:
+    code = (
+        "import sys; from mnist_models import make_model, search_space; "
+        "search_space(['logistic', 'forest']); "
+        "models = [make_model(name).fit([[0], [1]] * 9, [0, 1] * 9) for name in "
+        "('logistic', 'forest')]; [model.predict([[1]]) for model in models]; "
+        "loaded = {'tensorflow', 'keras', 'scikeras', 'numba', 'matplotlib'} & set(sys.modules); "
+        "assert not loaded, loaded"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, timeout=120)
 
 
 def test_parameters_reach_the_classifier() -> None:
@@ -78,24 +90,25 @@ def test_the_accurate_recipe_reads_better(digits: Split) -> None:
 
 
 @pytest.mark.slow
-def test_the_accurate_network_sees_bare_pixels(digits: Split) -> None:
+def test_the_accurate_network_sees_8_bit_pixels(digits: Split) -> None:
     X_train, X_test, y_train, y_test = digits
     params: Any = {"random_state": 0, "epochs": 8, "batch_size": 32}
     model = make_model("network", recipe="accurate", **params).fit(X_train, y_train)
-    assert model[0].transform(X_train) is X_train
+    assert model[0].transform(X_train / 255).dtype == np.uint8
     assert model.n_features_in_ == 784
     assert model.score(X_test, y_test) > 0.9
     assert "val_loss" not in model[-1].history_
 
 
+@pytest.mark.slow
 def test_the_accurate_forest_counts(digits: Split, monkeypatch: pytest.MonkeyPatch) -> None:
-    grown = []
+    grown, grow = [], forest._grow
 
-    def note(tree: Any, *args: Any, grow: Any = CountedTree._fit, **kwargs: Any) -> Any:
+    def note(tree: Any, *args: Any) -> Any:
         grown.append(tree)
-        return grow(tree, *args, **kwargs)
+        return grow(tree, *args)
 
-    monkeypatch.setattr(CountedTree, "_fit", note)
+    monkeypatch.setattr(forest, "_grow", note)
     X_train, _, y_train, _ = digits
     make_model("forest", recipe="accurate", n_estimators=3).fit(X_train, y_train)
     assert len(grown) == 3
@@ -104,6 +117,7 @@ def test_the_accurate_forest_counts(digits: Split, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_logistic_regression_works_in_float32(digits: Split, recipe: Any) -> None:
     X_train, _, y_train, _ = digits
+    X_train, y_train = X_train[:120], y_train[:120]
     model = make_model("logistic", recipe=recipe).fit(X_train, y_train)
     assert model[0].transform(X_train).dtype == np.float32
     assert model[-1].coef_.dtype == np.float32
@@ -138,29 +152,22 @@ def test_a_search_space_of_some_models() -> None:
         search_space(["tree"])
 
 
-@pytest.mark.parametrize("side", [9, 16, 28])
-def test_the_accurate_recipe_takes_small_images_and_few_rows(side: int) -> None:
+@pytest.mark.parametrize(("step", "side"), [(3, 9), (2, 14)])
+def test_the_accurate_recipe_takes_small_images_and_few_rows(step: int, side: int) -> None:
     digits = load_sample_digits()
-    start = (28 - side) // 2
-    images = digits.images[:70, start : start + side, start : start + side].reshape(70, -1)
+    images = digits.images[:70, 1::step, 1::step].reshape(70, side * side)
     for name in ("logistic", "forest"):
-        models = [
-            make_model(name, recipe="accurate", random_state=0).fit(images, digits.target[:70])
-            for _ in range(2)
-        ]
-        first, again = (model.predict_proba(images) for model in models)
-        np.testing.assert_array_equal(first, again)
+        model = make_model(name, recipe="accurate", random_state=0)
+        assert model.fit(images, digits.target[:70]).score(images, digits.target[:70]) > 0.7
 
 
 @pytest.mark.slow
-def test_an_accurate_network_refuses_pixels_of_another_scale(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_accurate_network_reads_pixels_on_any_scale(tmp_path: Path) -> None:
     digits = load_sample_digits().sample(100, random_state=0)
     params: Any = {"epochs": 1, "random_state": 0}
     model = make_model("network", recipe="accurate", **params).fit(digits.data, digits.target)
     save_model(model, tmp_path / "model")
-    for scale, code in ((1, 0), (255, 2)):
-        np.save(tmp_path / "four.npy", digits.data[:1] / np.float32(scale))
-        assert main(["predict", str(tmp_path / "model"), str(tmp_path / "four.npy")]) == code
-    assert "multiply them by 255" in capsys.readouterr().err
+    model, expected = load_model(tmp_path / "model"), model.predict_proba(digits.data)
+    for same in (digits.data / np.float32(255), 255 - digits.data):
+        # stretched to 255, a pixel half-way between two levels may go either way
+        np.testing.assert_allclose(model.predict_proba(same), expected, atol=1e-3)

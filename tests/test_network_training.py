@@ -1,7 +1,10 @@
-"""Training many batches in one compiled function, against Keras taking them one by one."""
+"""The compiled loops that train a network and make its predictions."""
 
+import contextlib
+import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,120 +12,60 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mnist_models import SequentialClassifier
-from mnist_models._keras import training
-from mnist_models._keras.networks import Conv, Dense
-from mnist_models._keras.waking import seeded
-from mnist_models._network.batches import (
-    TrainingRows,
-    batches_at_once,
-    gathered,
-    learning_rates,
-    prefetched,
-)
+from mnist_models import SequentialClassifier, load_sample_digits
+from mnist_models import _keras_training as training
+from mnist_models._keras_start import quiet_start
+from mnist_models._keras_training import Pool, TrainingRows, batches_at_once, gathered, prefetched
+from mnist_models.network import _hold_out
 
 from .conftest import SMALL_NETWORK, Split
 
-SMALL = SMALL_NETWORK | {"random_state": 0}
-BOTH = pytest.mark.parametrize("fused", [True, False])
+SMALL: dict[str, Any] = SMALL_NETWORK | {"random_state": 0}
 
 
-def _rows(rng: np.random.Generator, n: int, d: int = 25) -> TrainingRows:
-    X = rng.normal(size=(n, d)).astype(np.float32)
-    weight = rng.integers(1, 4, n).astype(np.float32)
-    return TrainingRows(X, (np.arange(n) % 3), weight, np.zeros(n, bool))
-
-
-def _weights(model: Any) -> NDArray[Any]:
-    return np.concatenate([each.ravel() for each in model.get_weights()])
-
-
-def _trainer(network: Any, fused: bool, batch_size: int = 16, average: float = 0.0) -> Any:
-    from mnist_models._keras.epochs import Trainer
-
-    with seeded(0):
-        trainer = Trainer(network.build(), batch_size, average, fused)
-    trainer.start(1e-2)
-    return trainer
-
-
-# -- what is computed ------------------------------------------------------------------------------
-
-
-@BOTH
-@pytest.mark.parametrize("n", [48, 41, 7, 1])
-def test_an_epoch_is_keras_own_steps(n: int, fused: bool, rng: np.random.Generator) -> None:
-    """To rounding, the last batch with fewer rows and the weights of rows included."""
+def test_averaged_weights_are_the_average_of_the_steps(digits: Split) -> None:
     import keras
 
-    rows, order = _rows(rng, n), rng.permutation(n)
-    trainer = _trainer(Dense(25, 3, (8,), 1e-2, 0.0), fused)
-    reference = keras.models.clone_model(trainer.net)
-    reference.set_weights(trainer.net.get_weights())
-    reference.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
-    rates = np.full(-(-n // 16), 1e-2, np.float32)
-    for _ in range(3):
-        trainer.train(gathered(rows, order, 16, rates), lambda done, logs: None)
-        for i in range(0, n, 16):
-            reference.train_on_batch(*(each[order[i : i + 16]] for each in rows[:3]))
-    np.testing.assert_allclose(_weights(trainer.net), _weights(reference), atol=2e-4)
+    def weights_by_step(momentum: float) -> list[NDArray[Any]]:
+        seen = []
+
+        class Note(keras.callbacks.Callback):
+            def on_train_begin(self, logs: Any = None) -> None:
+                seen.append(np.concatenate([w.ravel() for w in self.model.get_weights()]))
+
+            def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+                self.on_train_begin()
+
+        how = {"epochs": 6, "batch_size": 10**6, "ema_momentum": momentum}
+        network = SequentialClassifier(**SMALL | how, validation_fraction=0, learning_rate=0.01)
+        network.set_params(callbacks=lambda: [Note()]).fit(digits[0] / 255, digits[2])
+        return seen
+
+    plain, averaged = weights_by_step(0.0), weights_by_step(0.3)
+    expected = plain[0]
+    for step in range(1, 7):
+        kept = min(0.3, step / (step + 9))
+        expected = kept * expected + (1 - kept) * plain[step]
+        np.testing.assert_allclose(averaged[step], expected, atol=1e-5)
+    assert np.abs(expected - plain[-1]).max() > 1e-3
 
 
-def test_convolutions_with_normalized_batches_are_keras_own_steps(
-    rng: np.random.Generator,
-) -> None:
+def test_the_cosine_rises_and_falls_to_nothing(digits: Split) -> None:
     import keras
 
-    rows, order = _rows(rng, 32), rng.permutation(32)
-    trainer = _trainer(Conv(5, 5, 3, 1e-3, 0.0), fused=False)
-    reference = keras.models.clone_model(trainer.net)
-    reference.set_weights(trainer.net.get_weights())
-    reference.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy")
-    trainer.train(gathered(rows, order, 16, np.full(2, 1e-3, np.float32)), lambda done, logs: None)
-    for i in (0, 16):
-        reference.train_on_batch(*(each[order[i : i + 16]] for each in rows[:3]))
-    np.testing.assert_allclose(_weights(trainer.net), _weights(reference), atol=2e-3)
+    rates = []
 
+    class Note(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            rates.append(float(self.model.optimizer.learning_rate))
 
-@BOTH
-def test_measures_are_those_of_the_answers(fused: bool, rng: np.random.Generator) -> None:
-    rows = _rows(rng, 45)
-    trainer = _trainer(Dense(25, 3, (8,), 1e-2, 0.0), fused)
-    logs = trainer.measure(gathered(rows, np.arange(45), 16, np.zeros(3, np.float32)))
-    p = np.asarray(trainer.net(rows.X))
-    entropies = -np.log(p[np.arange(45), rows.codes])
-    hits = p.argmax(axis=1) == rows.codes
-    penalty = sum(1e-2 * np.square(w).sum() for w in trainer.net.get_weights() if w.ndim == 2)
-    assert logs["cross_entropy"] == pytest.approx(np.average(entropies, weights=rows.weight))
-    assert logs["accuracy"] == pytest.approx(np.average(hits, weights=rows.weight))
-    assert logs["loss"] == pytest.approx((rows.weight * entropies).mean() + penalty, rel=1e-5)
-
-
-@BOTH
-def test_averaged_weights_are_the_average(fused: bool, rng: np.random.Generator) -> None:
-    rows, network = _rows(rng, 16), Dense(25, 3, (8,), 1e-2, 0.0)
-    rates = np.full(1, 1e-2, np.float32)
-    plain, averaged = _trainer(network, fused), _trainer(network, fused, average=0.7)
-    expected = _weights(plain.net)
-    for step in range(1, 31):
-        for trainer in (plain, averaged):
-            trainer.train(gathered(rows, np.arange(16), 16, rates), lambda done, logs: None)
-        kept = min(0.7, step / (step + 9))
-        expected = kept * expected + (1 - kept) * _weights(plain.net)
-        np.testing.assert_allclose(_weights(averaged.net), expected, atol=1e-5)
-    assert np.abs(expected - _weights(plain.net)).max() > 1e-3
-
-
-def test_fused_or_not_is_a_matter_of_rounding(
-    digits: Split, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    X, X_test, y, _ = digits
-    network = SequentialClassifier(**SMALL)
-    plain = network.fit(X / 255, y).predict_proba(X_test / 255)
-    monkeypatch.setattr(training, "_WORTH_FUSING", 0)
-    np.testing.assert_allclose(
-        network.fit(X / 255, y).predict_proba(X_test / 255), plain, atol=1e-4
-    )
+    how = {"epochs": 20, "batch_size": 10**6, "learning_rate": 0.01, "validation_fraction": 0}
+    network = SequentialClassifier(**SMALL | how, schedule="cosine", callbacks=lambda: [Note()])
+    network.fit(digits[0] / 255, digits[2])
+    assert np.argmax(rates) in (1, 2)
+    assert max(rates) == pytest.approx(0.01, rel=0.01)
+    assert rates[0] == pytest.approx(0.0025)
+    assert 0 < rates[-1] < 1e-4
 
 
 # -- rows ------------------------------------------------------------------------------------------
@@ -132,7 +75,9 @@ def test_every_row_is_gathered_once_and_the_filling_weighs_nothing(
     rng: np.random.Generator,
 ) -> None:
     n = 1000
-    rows, order = _rows(rng, n), rng.permutation(n)
+    X, weight = rng.normal(size=(n, 25)).astype(np.float32), np.ones(n, np.float32)
+    rows = TrainingRows(X, weight[:, None], weight, np.zeros(n, bool))
+    order = rng.permutation(n)
     rates = np.arange(63, dtype=np.float32)
     parts = list(prefetched(gathered(rows, order, 16, rates)))
     assert {part.X.shape for part in parts} == {(512, 25)}
@@ -155,7 +100,7 @@ def test_few_sizes_are_compiled() -> None:
 
 def test_8_bit_pixels_give_the_same_network_as_their_values(digits: Split) -> None:
     X, X_test, y, _ = digits
-    network = SequentialClassifier(**SMALL)
+    network = SequentialClassifier(**SMALL | {"epochs": 1})
     from_pixels = network.fit(X, y).predict_proba(X_test)
     from_floats = network.fit(X.astype(float), y).predict_proba(X_test.astype(np.float32))
     np.testing.assert_array_equal(from_pixels, from_floats)
@@ -182,26 +127,13 @@ print(tracemalloc.get_traced_memory()[1] / X.nbytes)
     assert float(done.stdout) < 0.9
 
 
-@pytest.mark.parametrize("n_steps", [1, 2, 15, 1000])
-def test_the_cosine_rises_and_falls_to_nothing(n_steps: int) -> None:
-    rates = learning_rates(0.01, "cosine", n_steps)
-    assert rates.shape == (n_steps,)
-    assert (rates > 0).all()
-    assert rates.max() <= 0.01 * (1 + 1e-6)
-    if n_steps == 1000:
-        assert rates.argmax() in (99, 100)
-        assert rates[-1] < 1e-7
-        assert rates.max() == pytest.approx(0.01, rel=0.01)
-    np.testing.assert_array_equal(learning_rates(0.01, "constant", 3), np.full(3, np.float32(0.01)))
-
-
 # -- one network after another, and beside another -------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "params",
     [
-        {"dropout": 0.4},
+        {"dropout": 0.4, "epochs": 2},
         pytest.param(
             {"architecture": "conv", "epochs": 1, "rotation": 10.0, "ema_momentum": 0.9},
             marks=pytest.mark.slow,
@@ -236,7 +168,7 @@ def test_60_fits_grow_the_process_by_less_than_25_mb() -> None:
 import psutil
 import numpy as np
 from mnist_models import SequentialClassifier, load_sample_digits
-from mnist_models._keras import training
+from mnist_models import _keras_training as training
 training._WORTH_FUSING = 0
 digits = load_sample_digits()
 X, y = digits.data / np.float32(255), digits.target
@@ -300,16 +232,10 @@ def build_compiled(n_features: int, n_classes: int) -> Any:
     [
         pytest.param(
             {"build_fn": build_python_step, "epochs": 20},
-            "XLA refuses the network",
+            "XLA refuses it",
             marks=pytest.mark.slow,
         ),
         ({"build_fn": build_filters}, "XLA is slow at convolutions"),
-        pytest.param(
-            {"architecture": "conv", "epochs": 1},
-            "XLA is slow at convolutions",
-            marks=pytest.mark.slow,
-        ),
-        ({"build_fn": build_compiled}, "Keras's own fit"),
         ({}, "steps are too few"),
     ],
 )
@@ -317,14 +243,13 @@ def test_what_xla_cannot_or_need_not_compile_is_trained_all_the_same(
     params: Any, words: str, digits: Split, capsys: pytest.CaptureFixture[str]
 ) -> None:
     X, X_test, y, y_test = digits
-    network = SequentialClassifier(**SMALL | {"learning_rate": 0.01} | params).fit(X / 255, y)
-    assert capsys.readouterr().out == ""
+    network = SequentialClassifier(**SMALL | {"learning_rate": 0.01, "verbose": 2} | params)
+    network.fit(X / 255, y)
+    assert words in capsys.readouterr().out
     assert network.score(X_test / 255, y_test) > 0.5
     np.testing.assert_allclose(
         network.predict_proba(X_test / 255), np.asarray(network.model_(X_test / 255)), atol=1e-6
     )
-    network.set_params(verbose=2).fit(X / 255, y)
-    assert words in capsys.readouterr().out
 
 
 # -- callbacks -------------------------------------------------------------------------------------
@@ -359,7 +284,6 @@ def test_callbacks_hear_of_training_and_may_steer_it(digits: Split) -> None:
     assert "loss" in told[-1]
     assert [rate for _, _, rate in epochs] == pytest.approx([5e-4, 2.5e-4, 1.25e-4])
     assert {"loss", "val_loss", "accuracy", "val_accuracy"} <= set(epochs[0][1])
-    assert network.fit(X / 255, y).n_epochs_ == 3
     network.set_params(build_fn=build_compiled).fit(X / 255, y)
     assert network.n_epochs_ == 3
 
@@ -374,8 +298,8 @@ def test_training_may_be_stopped_within_an_epoch(rng: np.random.Generator) -> No
 
     stopped_at: list[int] = []
     X, y = rng.normal(size=(500, 4)), np.arange(500) % 2
-    network = SequentialClassifier((4,), batch_size=4, callbacks=lambda: [Stopper()])
-    network.set_params(random_state=0, verbose=0).fit(X, y)
+    network = SequentialClassifier((4,), batch_size=8, epochs=3, callbacks=lambda: [Stopper()])
+    network.fit(X, y)
     assert stopped_at == [31]
     assert network.n_epochs_ == 1
 
@@ -407,3 +331,93 @@ def test_a_batch_larger_than_the_data_costs_nothing(digits: Split) -> None:
     np.testing.assert_array_equal(
         huge.predict_proba(X_test / 255), whole.predict_proba(X_test / 255)
     )
+
+
+# -- predictions -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["dense", "conv"])
+def trained(request: pytest.FixtureRequest, digits: Split) -> SequentialClassifier:
+    network = SequentialClassifier(**SMALL | {"epochs": 1}, architecture=request.param)
+    return network.fit(digits[0] / 255, digits[2])
+
+
+def test_compiled_answers_are_keras_own_and_a_row_has_one_to_the_last_bit(
+    trained: SequentialClassifier, rng: np.random.Generator
+) -> None:
+    X = load_sample_digits().data / np.float32(255)
+    expected = trained.predict_proba(X)
+    np.testing.assert_allclose(expected, trained.model_(X, training=False), atol=1e-6)
+    forward: Any = training._forwards[trained.model_].function
+    before = forward.experimental_get_tracing_count()
+    for n in (1, 2, 33, 1600):  # as few blocks as one, and as many as run in one call
+        rows = rng.choice(len(X), n)
+        np.testing.assert_array_equal(trained.predict_proba(X[rows]), expected[rows])
+        np.testing.assert_array_equal(trained.predict_proba(X[rows].astype(float)), expected[rows])
+    assert forward.experimental_get_tracing_count() == before <= 2
+
+
+def test_threads_may_ask_at_once(trained: SequentialClassifier) -> None:
+    X = load_sample_digits().data / np.float32(255)
+    expected = trained.predict_proba(X)
+    start = threading.Barrier(4)
+
+    def ask(first: int) -> NDArray[np.float32]:
+        start.wait()
+        return np.concatenate([trained.predict_proba(X[i : i + 7]) for i in range(first, 140, 7)])
+
+    with ThreadPoolExecutor(4) as threads:
+        for each in threads.map(ask, [0] * 4):
+            np.testing.assert_array_equal(each, expected[:140])
+
+
+def test_weights_changed_by_hand_are_heeded(digits: Split) -> None:
+    X, _, y, _ = digits
+    network = SequentialClassifier(**SMALL).fit(X, y)
+    before = network.predict_proba(X)
+    network.model_.set_weights([np.zeros_like(w) for w in network.model_.get_weights()])
+    np.testing.assert_allclose(network.predict_proba(X), 0.1)
+    assert not np.allclose(before, 0.1)
+
+
+def test_what_is_kept_is_given_to_one_at_a_time() -> None:
+    kept = Pool(3)
+    for thing in range(4):
+        kept.put("make", thing)
+    with ThreadPoolExecutor(4) as threads:
+        taken = list(threads.map(lambda _: kept.take("make"), range(5)))
+    assert sorted(each for each in taken if each is not None) == [1, 2, 3]
+    assert kept.take("another") is None
+
+
+# -- rows held out, and quiet ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9])
+def test_every_class_is_held_out_in_proportion_and_kept_in_part(fraction: float) -> None:
+    codes = np.repeat([0, 1, 2, 3, 4], [100, 50, 2, 1, 9])
+    weight = (codes < 4).astype(np.float32)
+    held_out = _hold_out(codes, weight, fraction, np.random.RandomState(0))
+    counts = np.bincount(codes[held_out], minlength=4)
+    np.testing.assert_array_equal(counts, [100 * fraction, 50 * fraction, 1, 0])
+
+
+def test_lines_of_the_log_are_dropped_and_the_rest_comes_through(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    with contextlib.suppress(ImportError), quiet_start():  # nothing is lost if the start fails
+        os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called\n")
+        os.write(2, b"I0000 00:00:1795355203.578491    2109 cudart_stub.cc:31] No cuda drivers.\n")
+        os.write(2, b"2026-11-22 13:41:00.123456: I tensorflow/core/port.cc:153] oneDNN is on.\n")
+        os.write(2, b"F0000 00:00:1795355213.910465    2109 fatal.cc:1] Check failed\n")
+        raise ImportError
+    os.write(2, b"afterwards\n")
+    expected = "F0000 00:00:1795355213.910465    2109 fatal.cc:1] Check failed\nafterwards\n"
+    assert capfd.readouterr().err == expected
+
+
+def test_a_closed_standard_error_is_no_error() -> None:
+    code = "from mnist_models._keras_start import quiet_start\nwith quiet_start(): pass"
+    shell = ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, code]
+    subprocess.run(shell, check=True, timeout=60)

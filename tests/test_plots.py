@@ -8,12 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sklearn.metrics import (
-    average_precision_score,
-    precision_recall_curve,
-    roc_auc_score,
-    roc_curve,
-)
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mnist_models import Comparison, Evaluation, Fit
 
@@ -25,26 +20,32 @@ def _evaluation(n: int = 60, labels: Any = ("a", "b", "c"), **changes: Any) -> E
     """Answers that are right about half of the time, with probabilities."""
     rng, classes = np.random.default_rng(0), np.array(labels)
     codes = np.arange(n) % len(classes)
-    chances = rng.dirichlet(np.ones(len(classes)), n) + 0.4 * np.eye(len(classes))[codes]
-    chances = (chances / chances.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares = rng.dirichlet(np.ones(len(classes)), n) + 0.4 * np.eye(len(classes))[codes]
+    shares = (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
     found = Evaluation(
         model_name="model",
         scoring="accuracy",
         classes=classes,
         y=classes[codes],
-        out_of_fold=classes[chances.argmax(axis=1)],
+        out_of_fold=classes[shares.argmax(axis=1)],
         folds=FOLDS,
-        probabilities=chances,
+        probabilities=shares,
     )
     return dataclasses.replace(found, **changes)
 
 
 def _with_history(*histories: dict[str, list[float]], best_epoch: int | None = 1) -> Evaluation:
-    folds = [
-        dataclasses.replace(FOLDS[0], history=history, best_epoch=best_epoch)
-        for history in histories
-    ]
-    return _evaluation(folds=tuple(folds))
+    made = [dataclasses.replace(FOLDS[0], history=h, best_epoch=best_epoch) for h in histories]
+    return _evaluation(folds=tuple(made))
+
+
+def _all_read_as_1(sure: Any, right: Any) -> Evaluation:
+    """Rows read as 1 with these probabilities: those that are right are 1, the others 0."""
+    sure, read = np.asarray(sure), np.ones(len(sure), dtype=int)
+    shares = np.column_stack([1 - sure, sure])
+    return _evaluation(
+        classes=np.array([0, 1]), y=np.where(right, 1, 0), out_of_fold=read, probabilities=shares
+    )
 
 
 HISTORY = {"loss": [3.0, 2.0, 1.0], "val_loss": [3.5, 2.5, 2.75], "accuracy": [0.1, 0.2, 0.3]}
@@ -79,12 +80,8 @@ def _legend(axes: Any) -> list[str]:
 
 
 def _png(axes: Any) -> bytes:
-    return _saved(axes, "png")
-
-
-def _saved(axes: Any, kind: str) -> bytes:
     file = io.BytesIO()
-    axes.figure.savefig(file, format=kind)
+    axes.figure.savefig(file, format="png")
     return file.getvalue()
 
 
@@ -110,17 +107,11 @@ def test_a_picture_is_drawn_where_it_is_told_or_on_a_figure_of_its_own(picture: 
     assert given.has_data()
     new = PICTURES[picture]()
     assert new.figure is not given.figure
-    assert _png(new)[:4] == b"\x89PNG"
+    assert _png(new).startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("picture", PICTURES)
-def test_a_picture_can_be_saved_for_print(picture: str) -> None:
-    axes = PICTURES[picture]()
-    assert _saved(axes, "pdf")[:5] == b"%PDF-"
-    assert b"<svg" in _saved(axes, "svg")
-
-
-@pytest.mark.parametrize("n_classes", [2, 10, 47])
+@pytest.mark.slow
+@pytest.mark.parametrize("n_classes", [2, 47])
 def test_any_number_of_classes_and_any_label_can_be_drawn(n_classes: int) -> None:
     """A dollar would begin a formula; text that matplotlib cannot parse is an error on drawing."""
     hostile = "{0} $x_{0}$ a label that goes on and on, costs $5 <b> ${0}\n_\ud800"
@@ -148,12 +139,9 @@ def test_the_cells_of_a_confusion_matrix_hold_counts_and_percents() -> None:
     cells = ["2\n66.7 %", "1\n33.3 %", "", "1\n50.0 %", "1\n50.0 %", "", "", "", "1\n100 %"]
     assert _texts(axes) == cells
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
-
-
-def test_of_many_classes_the_cells_hold_the_counts_alone() -> None:
-    evaluation = _evaluation(200, range(13))
-    shown = [int(text or 0) for text in _texts(evaluation.plot_confusion_matrix())]
-    assert shown == evaluation.confusion_matrix.ravel().tolist()
+    many = _evaluation(200, range(13))  # too many for percents
+    shown = [int(text or 0) for text in _texts(many.plot_confusion_matrix())]
+    assert shown == many.confusion_matrix.ravel().tolist()
 
 
 def test_a_pair_of_matrices_has_one_scale() -> None:
@@ -199,23 +187,11 @@ def test_the_most_confidently_wrong_digit_comes_first() -> None:
         assert caption == f"{true} → {predicted}\n{100 * surest[row]:.1f} %"
     assert len(axes.images) == len(axes.texts) == 7
     assert f"7 of {len(rows)}" in axes.get_title()
-
-
-def test_without_probabilities_they_are_in_the_order_of_rows() -> None:
-    evaluation = _evaluation(probabilities=None)
-    axes = evaluation.plot_errors(IMAGES.reshape(60, 16), true="a", predicted="b")
+    without = dataclasses.replace(evaluation, probabilities=None)
+    axes = without.plot_errors(IMAGES.reshape(60, 16), true="a", predicted="b")
     rows = evaluation.errors(true="a", predicted="b")
     np.testing.assert_allclose([_shown(image) for image in axes.images], IMAGES[rows] / 255)
     assert set(_texts(axes)) == {"a → b"}
-
-
-def test_nearly_sure_is_not_shown_as_sure() -> None:
-    classes = np.array([0, 1])
-    chances = np.array([[0.9999, 0.0001], [1.0, 0.0]])
-    evaluation = _evaluation(
-        classes=classes, y=classes[[1, 1]], out_of_fold=classes[[0, 0]], probabilities=chances
-    )
-    assert _texts(evaluation.plot_errors(IMAGES[:2])) == ["1 → 0\n100 %", "1 → 0\n>99.9 %"]
 
 
 def test_a_model_without_errors_has_an_empty_gallery() -> None:
@@ -223,31 +199,8 @@ def test_a_model_without_errors_has_an_empty_gallery() -> None:
     axes = dataclasses.replace(evaluation, out_of_fold=evaluation.y).plot_errors(IMAGES)
     assert axes.get_title().startswith("model: 0 of 0 misread")
     assert _png(axes)
-
-
-def test_digits_do_not_touch_each_other_nor_the_captions() -> None:
-    axes = _evaluation().plot_errors(np.zeros((60, 20, 10)))
-    boxes = [image.get_extent() for image in axes.images]
-    for number, (left, right, bottom, top) in enumerate(boxes):
-        assert bottom < axes.texts[number].get_position()[1]
-        for other in boxes[:number]:
-            assert left > other[1] or right < other[0] or top > other[2] or bottom < other[3]
-
-
-@pytest.mark.parametrize(
-    ("images", "change", "message"),
-    [
-        (IMAGES[:59], {}, r"the 60 rows that are reported on: pass X, .*Got 59 rows"),
-        (np.zeros((60, 15)), {}, r"square.*Got 15 pixels"),
-        (IMAGES - 0.5, {}, r"from 0 \(paper\) to 255 \(ink\).*Got values from -0.5"),
-        (IMAGES, {"n": 0}, "n must be an int of at least 1"),
-        (IMAGES, {"n": 2.5}, "n must be an int of at least 1. Got 2.5"),
-        (IMAGES, {"true": "d"}, "true must be one of"),
-    ],
-)
-def test_images_that_are_not_those_reported_on(images: Any, change: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        _evaluation().plot_errors(images, **change)
+    with pytest.raises(ValueError, match="n must be an int of at least 1"):
+        evaluation.plot_errors(IMAGES, n=0)
 
 
 # -- learning curves -------------------------------------------------------------------------------
@@ -260,6 +213,9 @@ def test_a_learning_curve_is_the_history_with_the_best_epoch_marked() -> None:
     np.testing.assert_array_equal(validation.get_ydata(), HISTORY["val_loss"])
     assert _points(best).tolist() == [[2, 2.5]]
     assert _legend(axes) == ["training", "validation", "best epoch, 2, whose weights were kept"]
+    for best_epoch in (-1, 3, None):  # no epoch that was
+        found = _with_history(HISTORY, {"accuracy": [0.5]}, best_epoch=best_epoch)
+        assert _legend(found.plot_learning_curve()) == ["training", "validation"]
 
 
 def test_every_fold_has_a_curve_and_the_test_fit_goes_before_them() -> None:
@@ -277,26 +233,8 @@ def test_every_fold_has_a_curve_and_the_test_fit_goes_before_them() -> None:
 def test_without_history_or_such_a_metric_there_is_no_learning_curve() -> None:
     with pytest.raises(ValueError, match=r"model keeps none.*SequentialClassifier"):
         _evaluation().plot_learning_curve()
-    with pytest.raises(ValueError, match=r"'accuracy', 'loss'.*Did you mean 'accuracy'"):
+    with pytest.raises(ValueError, match=r"'loss', 'accuracy'.*Did you mean 'accuracy'"):
         _with_history(HISTORY).plot_learning_curve("acuracy")
-
-
-def test_a_metric_of_validation_alone_has_its_curve() -> None:
-    axes = _with_history({"loss": [3.0, 2.0], "val_f1": [0.5, 0.75]}).plot_learning_curve("f1")
-    curve, best = axes.lines
-    assert _points(curve).tolist() == [[1, 0.5], [2, 0.75]]
-    assert _points(best).tolist() == [[2, 0.75]]
-
-
-def test_a_fold_without_the_metric_has_no_curve() -> None:
-    axes = _with_history(HISTORY, {"accuracy": [0.5]}, best_epoch=None).plot_learning_curve()
-    assert len(axes.lines) == 2
-
-
-@pytest.mark.parametrize("best_epoch", [-1, 3, 100])
-def test_a_best_epoch_that_never_was_is_not_marked(best_epoch: int) -> None:
-    axes = _with_history(HISTORY, best_epoch=best_epoch).plot_learning_curve()
-    assert _legend(axes) == ["training", "validation"]
 
 
 # -- calibration -----------------------------------------------------------------------------------
@@ -310,15 +248,7 @@ def _bins(axes: Any) -> NDArray[np.float64]:
 
 def test_calibration_is_accuracy_over_confidence_worked_by_hand() -> None:
     sure = [0.55, 0.58, 0.95, 0.97, 0.97, 0.99]
-    right = np.array([True, False, True, True, True, False])
-    classes = np.array([0, 1])
-    evaluation = _evaluation(
-        classes=classes,
-        y=classes[np.where(right, 1, 0)],
-        out_of_fold=classes[[1] * 6],
-        probabilities=np.array([[1 - chance, chance] for chance in sure]),
-    )
-    axes = evaluation.plot_calibration()
+    axes = _all_read_as_1(sure, [True, False, True, True, True, False]).plot_calibration()
     np.testing.assert_allclose(_bins(axes), [[0.565, 0.5], [0.97, 0.75]], atol=1e-6)
     # (2·|0.5 - 0.565| + 4·|0.75 - 0.97|) / 6
     assert "expected calibration error 0.1683" in axes.get_title()
@@ -327,31 +257,14 @@ def test_calibration_is_accuracy_over_confidence_worked_by_hand() -> None:
     assert _texts(axes) == ["0"] * 5 + ["2"] + ["0"] * 3 + ["4"]
 
 
-def test_calibration_is_of_the_class_predicted_and_takes_what_rounding_put_above_1() -> None:
-    chances = np.array([[0.7, 0.3], [np.nextafter(np.float32(1), 2), 0]], dtype=np.float32)
-    classes = np.array([0, 1])
-    evaluation = _evaluation(
-        classes=classes, y=classes[[1, 0]], out_of_fold=classes[[1, 0]], probabilities=chances
-    )
-    bins = _bins(evaluation.plot_calibration())
-    np.testing.assert_allclose(bins, [[0.3, 1.0], [1.0, 1.0]], atol=1e-6)
-
-
 def test_no_line_of_calibration_goes_through_bins_of_few_rows() -> None:
     """Of 100, 30, 24 and 40 rows: the third is hollow, so the last is joined to nothing."""
     sure = np.repeat([0.65, 0.75, 0.85, 0.95], [100, 30, 24, 40])
-    classes = np.array([0, 1])
-    evaluation = _evaluation(
-        classes=classes,
-        y=classes[np.arange(194) % 2],
-        out_of_fold=classes[[1] * 194],
-        probabilities=np.column_stack([1 - sure, sure]),
-    )
-    axes = evaluation.plot_calibration()
+    axes = _all_read_as_1(sure, np.arange(194) % 2).plot_calibration()
     full, hollow = (np.asarray(points.get_offsets()) for points in axes.collections)
     np.testing.assert_allclose(full[:, 0], [0.65, 0.75, 0.95])
     np.testing.assert_allclose(hollow[:, 0], [0.85])
-    assert _legend(axes) == ["of fewer than 25 rows"]
+    assert _legend(axes) == ["fewer than 25 rows: not reliable"]
     drawn = _points(axes.lines[-1])
     assert np.isfinite(drawn[:, 1]).tolist() == [False] * 6 + [True, True, False, True]
     large, small, _ = axes.collections[0].get_sizes()  # type: ignore[attr-defined]
@@ -361,47 +274,18 @@ def test_no_line_of_calibration_goes_through_bins_of_few_rows() -> None:
 # -- ROC, precision and recall ---------------------------------------------------------------------
 
 
-def test_roc_curves_are_scikit_learns() -> None:
+@pytest.mark.parametrize(
+    ("kind", "score"), [("roc", roc_auc_score), ("precision_recall", average_precision_score)]
+)
+def test_curves_have_the_areas_that_scikit_learn_finds(kind: str, score: Any) -> None:
     evaluation = _evaluation()
-    y, chances = evaluation.y_true, evaluation.probabilities
-    assert chances is not None
-    axes = evaluation.plot_roc()
-    lines = axes.lines[1:]  # the first is that of chance
-    for label, of_label, line in zip(evaluation.classes, chances.T, lines, strict=False):
-        x, height, _ = roc_curve(y == label, of_label)
-        np.testing.assert_array_equal(_points(line), np.column_stack([x, height]))
-    average = roc_auc_score(y, chances, multi_class="ovr", average="macro")
-    assert _legend(axes)[-1] == f"{average:.4f}  macro average"
-    x, height = _points(lines[-1]).T
-    assert np.trapezoid(height, x) == pytest.approx(average, abs=2e-3)
-
-
-def test_precision_recall_curves_are_scikit_learns() -> None:
-    evaluation = _evaluation()
-    y, chances = evaluation.y_true, evaluation.probabilities
-    assert chances is not None
-    axes = evaluation.plot_precision_recall()
-    areas = []
-    for label, of_label, line in zip(evaluation.classes, chances.T, axes.lines, strict=False):
-        height, x, _ = precision_recall_curve(y == label, of_label, drop_intermediate=True)
-        np.testing.assert_array_equal(_points(line), np.column_stack([x, height]))
-        areas.append(average_precision_score(y == label, of_label))
+    truth, shares = evaluation.y_true[:, None] == evaluation.classes, evaluation.probabilities
+    areas = score(truth, shares, average=None)
+    axes = getattr(evaluation, f"plot_{kind}")()
     assert _legend(axes)[:3] == [f"{a:.4f}  {c}" for a, c in zip(areas, "abc", strict=True)]
     assert _legend(axes)[3] == f"{np.mean(areas):.4f}  macro average"
-    heights = _points(axes.lines[-1])[:, 1]
-    assert heights.mean() == pytest.approx(np.mean(areas), abs=2e-3)
-
-
-def test_many_rows_are_not_as_many_points_and_the_curve_is_the_same() -> None:
-    evaluation = _evaluation(40_000, ("a", "b"))
-    assert evaluation.probabilities is not None
-    x, y, _ = roc_curve(evaluation.y_true == "a", evaluation.probabilities[:, 0])
-    whole, drawn = np.column_stack([x, y]), _points(evaluation.plot_roc().lines[1])
-    assert len(drawn) < 2500 < len(whole)
-    assert set(map(tuple, drawn)) <= set(map(tuple, whole))
-    apart = np.abs(whole[::7, None] - drawn).max(axis=2)  # every seventh, which will do
-    assert apart.min(axis=1).max() <= 0.001
-    np.testing.assert_array_equal(drawn[[0, -1]], whole[[0, -1]])
+    x, height = _points(axes.lines[-1]).T
+    assert abs(np.trapezoid(height, x)) == pytest.approx(np.mean(areas), abs=2e-3)
 
 
 @pytest.mark.parametrize("kind", ["plot_roc", "plot_precision_recall"])
@@ -409,7 +293,7 @@ def test_a_class_without_rows_has_no_curve_and_the_legend_says_so(kind: str) -> 
     evaluation = _evaluation()
     y = np.where(evaluation.y == "b", "c", evaluation.y)
     legend = _legend(getattr(dataclasses.replace(evaluation, y=y), kind)())
-    assert legend[-1] == "no curve, for want of rows: b"
+    assert legend[-1] == "no rows, so no curve: b"
     assert [line.split("  ")[-1] for line in legend[:-1]] == ["a", "c", "macro average"]
     with pytest.raises(ValueError, match="60 rows, all of one class"):
         getattr(dataclasses.replace(evaluation, y=np.full(60, "a")), kind)()
@@ -417,25 +301,14 @@ def test_a_class_without_rows_has_no_curve_and_the_legend_says_so(kind: str) -> 
 
 def test_of_many_classes_the_worst_are_named() -> None:
     evaluation = _evaluation(470, range(47))
-    chances, truth = evaluation.probabilities, evaluation.y[:, None] == evaluation.classes
-    assert chances is not None
-    areas = roc_auc_score(truth, chances, average=None)
+    shares, truth = evaluation.probabilities, evaluation.y[:, None] == evaluation.classes
+    assert shares is not None
+    areas = roc_auc_score(truth, shares, average=None)
     axes = evaluation.plot_roc()
     worst = set(evaluation.classes[np.argsort(areas)[:6]].astype(str))
     *named, average, others = _legend(axes)
     assert {line.split("  ")[1] for line in named} == worst
     assert (average.split("  ")[1], others) == ("macro average", "41 classes, each higher")
-    assert len(axes.lines) == 1 + 47 + 1
-
-
-@pytest.mark.parametrize("kind", ["plot_roc", "plot_precision_recall"])
-def test_the_corner_of_good_curves_is_magnified(kind: str) -> None:
-    evaluation = _evaluation()
-    assert getattr(evaluation, kind)().child_axes == []
-    perfect = np.eye(3, dtype=np.float32)[np.arange(60) % 3]
-    axes = getattr(dataclasses.replace(evaluation, probabilities=perfect), kind)()
-    (corner,) = axes.child_axes
-    assert len(corner.lines) == 3 + 1
 
 
 @pytest.mark.parametrize("kind", ["plot_roc", "plot_precision_recall", "plot_calibration"])
@@ -453,8 +326,12 @@ def test_every_fold_of_every_model_is_a_point_and_means_are_marked() -> None:
     axes = comparison.plot_cv_scores()
     assert [label.get_text() for label in axes.get_yticklabels()] == ["high", "low"]
     assert axes.yaxis_inverted()  # so the best is on top
-    *folds, high, low, means = (_points(line)[:, 0] for line in axes.lines)
+    ends = [comparison[name].cv_confidence_interval()[:2] for name in ("high", "low")]
+    *folds, high_ends, high, high_mean, low_ends, low, low_mean = (
+        _points(line)[:, 0] for line in axes.lines
+    )
     np.testing.assert_allclose(folds, [[0.95, 0.9], [0.85, 0.8], [0.75, 0.7]])
+    np.testing.assert_allclose([high_ends, low_ends], ends)
     np.testing.assert_allclose([high, low], [[0.95, 0.85, 0.75], [0.9, 0.8, 0.7]])
-    np.testing.assert_allclose(means, [0.85, 0.8])
+    np.testing.assert_allclose([high_mean, low_mean], [[0.85], [0.8]])
     assert _texts(axes) == ["0.8500", "0.8000"]

@@ -27,10 +27,6 @@ def test_the_numbers_are_standardscalers(dtype: Any) -> None:
     )
 
 
-def test_float32_comes_out() -> None:
-    assert Standardize().fit_transform(np.eye(3)).dtype == np.float32
-
-
 def test_constant_pixels_become_zero_and_stay_finite() -> None:
     X = np.column_stack([np.full(100, 0.1), np.full(100, 1e8 / 3), np.arange(100)])
     standardized = Standardize().fit_transform(X)
@@ -85,12 +81,6 @@ def test_what_float32_cannot_hold_is_an_error() -> None:
 def test_what_float64_cannot_square_is_an_error() -> None:
     with pytest.raises(ValueError, match="variance is too large"):
         Standardize().fit([[1e300], [0.0], [2e300]])
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_values_that_are_no_numbers_are_an_error(bad: float) -> None:
-    with pytest.raises(ValueError, match="X contains"):
-        Standardize().fit([[bad], [1.0]])
 
 
 def test_a_recipe_that_is_not_there() -> None:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mnist_models import MODEL_NAMES, evaluate
+from mnist_models import evaluate
 
 from .conftest import quick_model
 
@@ -57,7 +57,13 @@ def _is_sound(X: NDArray[Any], y: NDArray[Any]) -> bool:
     return two_dimensions and bool(np.abs(X.astype(float)).max() < 1e6) and len(set(y)) >= 2
 
 
-def _check(name: str, problem: tuple[NDArray[Any], NDArray[Any]]) -> None:
+@pytest.mark.filterwarnings("ignore:lbfgs failed to converge")  # features of 1e300 beside others
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(name=st.sampled_from(["logistic", "forest"]), problem=problems())
+def test_probabilities_or_a_valueerror(
+    name: str, problem: tuple[NDArray[Any], NDArray[Any]]
+) -> None:
+    """Not of the network, which takes seconds to train: see test_odd_input."""
     X, y = problem
     X_before, y_before = X.copy(), y.copy()
     model = quick_model(name)
@@ -73,27 +79,6 @@ def _check(name: str, problem: tuple[NDArray[Any], NDArray[Any]]) -> None:
         assert set(model.predict(X)) <= set(y)
     np.testing.assert_array_equal(X, X_before)
     np.testing.assert_array_equal(y, y_before)
-
-
-@pytest.mark.filterwarnings("ignore:lbfgs failed to converge")  # features of 1e300 beside others
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    name=st.sampled_from([name for name in MODEL_NAMES if name != "network"]), problem=problems()
-)
-def test_probabilities_or_a_valueerror(
-    name: str, problem: tuple[NDArray[Any], NDArray[Any]]
-) -> None:
-    _check(name, problem)
-
-
-# A network takes seconds to train, whatever the data: fewer tries.
-@pytest.mark.slow
-@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
-@given(problem=problems())
-def test_probabilities_or_a_valueerror_from_the_network(
-    problem: tuple[NDArray[Any], NDArray[Any]],
-) -> None:
-    _check("network", problem)
 
 
 @st.composite

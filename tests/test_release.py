@@ -119,7 +119,7 @@ def test_an_address_makes_urls_and_links_to_the_files_of_the_release(
     description = str(metadata.get_payload())
     at = "https://example.org/us/digits/{}/v" + VERSION
     assert f"[Security]({at.format('blob')}/docs/security.md)" in description
-    assert f"]({at.format('raw')}/docs/images/report.png)" in description
+    assert f"]({at.format('raw')}/docs/images/page.png)" in description
 
 
 def test_the_changelog_has_its_form() -> None:

@@ -14,8 +14,8 @@ import mnist_models
 PACKAGE = Path(mnist_models.__file__).parent
 PROJECT = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
-# What is used where somebody has it, and asked for nowhere else.
-BROUGHT_BY_THE_USER = {"pandas", "distributed"}
+# What is used if the user has it, and not required.
+BROUGHT_BY_THE_USER = {"pandas"}
 
 
 def _imported(path: Path) -> set[str]:

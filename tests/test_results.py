@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import classification_report, confusion_matrix
 
@@ -36,14 +36,12 @@ def test_the_views_are_scikit_learns() -> None:
     np.testing.assert_array_equal(evaluation.confusion_matrix, confusion_matrix(y, predicted))
     assert evaluation.classification_report() == classification_report(y, predicted)
     np.testing.assert_array_equal(evaluation.cv_scores, [0.9, 0.8])
-
-
-def test_with_a_test_set_they_are_about_that() -> None:
-    evaluation = _tested()
-    assert evaluation.source == "test"
-    assert evaluation.accuracy == 0.5
-    assert evaluation.fit_seconds == 3.0
-    np.testing.assert_array_equal(evaluation.confusion_matrix, [[0, 1, 0], [0, 0, 0], [0, 0, 1]])
+    for name, *shares, support in (*evaluation.class_figures, *evaluation.average_figures):
+        wanted = evaluation.classification_report(output_dict=True)[name]
+        assert [*shares, support] == pytest.approx(list(wanted.values()))
+    tested = _tested()
+    assert (tested.source, tested.accuracy, tested.fit_seconds) == ("test", 0.5, 3.0)
+    np.testing.assert_array_equal(tested.confusion_matrix, [[0, 1, 0], [0, 0, 0], [0, 0, 1]])
 
 
 def test_errors_are_row_numbers() -> None:
@@ -56,11 +54,6 @@ def test_errors_are_row_numbers() -> None:
         evaluation.errors(predicted="d")
 
 
-def test_it_is_frozen() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        _evaluation().model_name = "other"
-
-
 def test_what_was_found_stays_when_the_callers_arrays_change() -> None:
     evaluation = _evaluation()
     y = evaluation.y.copy()
@@ -71,25 +64,8 @@ def test_what_was_found_stays_when_the_callers_arrays_change() -> None:
         again.y[0] = "c"
     with pytest.raises(ValueError, match="read-only"):
         again.confusion_matrix[0, 0] = 9
-
-
-@pytest.mark.parametrize(
-    "labels", [("a", "b", "c"), (0, 1, 2), (-1, 5, 99), (1.0, 2.0, 3.0)], ids=str
-)
-def test_nothing_is_lost_in_json(labels: Any) -> None:
-    evaluation = _evaluation(labels=labels)
-    again = Evaluation.from_dict(json.loads(evaluation.to_json()))
-    assert again.to_json() == evaluation.to_json()
-    assert str(again) == str(evaluation)
-    np.testing.assert_array_equal(again.y_pred, evaluation.y_pred)
-    assert again.classes.dtype == evaluation.classes.dtype
-
-
-def test_a_test_set_and_a_history_are_not_lost_either() -> None:
-    evaluation = _tested()
-    again = Evaluation.from_dict(json.loads(evaluation.to_json()))
-    assert again.to_json() == evaluation.to_json()
-    assert again.test == evaluation.test
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        again.model_name = "other"
 
 
 def test_what_is_not_finite_is_null_in_json_and_nan_again() -> None:
@@ -104,18 +80,9 @@ def test_what_is_not_finite_is_null_in_json_and_nan_again() -> None:
         assert "Infinity" not in text
         assert type(found).from_dict(json.loads(text)).to_json() == text
     again = Evaluation.from_dict(json.loads(unscored.to_json()))
-    np.testing.assert_array_equal(again.cv_scores, [0.9, np.nan])
-    assert again.test is not None
-    assert np.isnan(again.test.score)
-    assert again.test.history is not None
-    np.testing.assert_array_equal(again.test.history["loss"], [1.0, np.nan, np.nan])
-    assert again.test.history["accuracy"] == history["accuracy"]
-
-
-def test_a_fold_without_a_score_is_told_of() -> None:
-    evaluation = _evaluation("model", (0.9, np.nan))
-    assert repr(evaluation) == "Evaluation('model', 2 folds, accuracy missing in 1 of 2 folds)"
-    assert "accuracy: missing in 1 of 2 folds\n" in str(evaluation)
+    assert repr(again.test) == repr(test).replace("inf", "nan")
+    assert "accuracy missing in 1 of 2 folds)" in repr(unscored)
+    assert "accuracy: missing in 1 of 2 folds\n" in str(unscored)
 
 
 _COUNTS = st.integers(1, 6)
@@ -127,15 +94,9 @@ _LABELS = st.one_of(
     st.just([False, True]),
 )
 _HISTORIES = st.none() | st.dictionaries(st.text(max_size=5), st.lists(_FLOATS, max_size=3))
+_SECONDS = st.floats(0, 1e6)
 _FITS = st.builds(
-    Fit,
-    _FLOATS,
-    st.floats(0, 1e6),
-    st.floats(0, 1e6),
-    _COUNTS,
-    _COUNTS,
-    _HISTORIES,
-    st.none() | _COUNTS,
+    Fit, _FLOATS, _SECONDS, _SECONDS, _COUNTS, _COUNTS, _HISTORIES, st.none() | _COUNTS
 )
 _WORDS = st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3)
 _ORIGINS = st.builds(Provenance, st.text(), st.text(), st.text(), _WORDS, _WORDS)
@@ -168,6 +129,7 @@ def evaluations(draw: st.DrawFn) -> Evaluation:
     )
 
 
+@settings(max_examples=40)
 @given(found=evaluations())
 def test_any_evaluation_goes_through_json_unchanged(found: Evaluation) -> None:
     text = found.to_json()
@@ -175,10 +137,8 @@ def test_any_evaluation_goes_through_json_unchanged(found: Evaluation) -> None:
     assert again.to_json() == text
     for name in ("classes", "y", "out_of_fold", "y_test", "test_predictions", "probabilities"):
         ours, theirs = getattr(again, name), getattr(found, name)
-        assert (ours is None) == (theirs is None)
-        if theirs is not None:
-            np.testing.assert_array_equal(ours, theirs)
-            assert ours.dtype.kind == theirs.dtype.kind
+        np.testing.assert_array_equal(ours, theirs)
+        assert np.asarray(ours).dtype.kind == np.asarray(theirs).dtype.kind
     assert repr(again.folds) == repr(found.folds)  # NaN is not equal to itself
     assert repr(again.test) == repr(found.test)
     assert again.provenance == found.provenance
@@ -191,6 +151,7 @@ _JSON: Any = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(data=st.data())
 def test_a_part_that_is_another_is_a_valueerror_or_tells_its_numbers(data: st.DataObject) -> None:
     chances = np.full((2, 3), 0.25)
@@ -211,6 +172,7 @@ def test_a_part_that_is_another_is_a_valueerror_or_tells_its_numbers(data: st.Da
         {"y": [0, 0, 0, 1, 1, -1]},
         {"out_of_fold": [0]},
         {"probabilities": [[0.5, 0.5]]},
+        {"probabilities": [[1e39, 0, 0], [0, 0, 1]]},
         {"y_test": None},
         {"folds": []},
         {"model_name": None},
@@ -230,42 +192,27 @@ def test_other_formats_are_refused() -> None:
         Evaluation.from_dict(Comparison({"model": _evaluation()}).to_dict())
     with pytest.raises(ValueError, match="Comparison of format 2"):
         Comparison.from_dict(_evaluation().to_dict())
-    with pytest.raises(ValueError, match="must be an Evaluation of format 2"):
-        Evaluation.from_dict(json.loads("[1]"))
     with pytest.raises(ValueError, match="evaluations must map names"):
         Comparison.from_dict({"format": 2, "evaluations": [1]})
     with pytest.raises(ValueError, match="must be an Evaluation of format 2"):
         Comparison.from_dict({"format": 2, "evaluations": {"model": [1]}})
-
-
-def test_a_comparison_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one Evaluation"):
-        Comparison({})
     with pytest.raises(ValueError, match="at least one Evaluation"):
         Comparison.from_dict({"format": 2, "evaluations": {}})
 
 
-def test_str_is_the_whole_report_and_repr_one_line() -> None:
+def test_str_tells_all_and_repr_is_one_line() -> None:
     evaluation = _evaluation()
     assert repr(evaluation) == "Evaluation('model', 2 folds, accuracy 0.8500 ± 0.0500)"
     for part in (
         "0.8500 ± 0.0500 over 2 folds, 95 % interval 0.0719 to 1.0000",
         "out-of-fold accuracy: 0.6667, 95 % interval 0.3000 to 0.9032",
-        "precision",
+        "Classification report of the out-of-fold predictions\n",
         "macro avg",
-        "Confusion matrix",
     ):
         assert part in str(evaluation)
 
 
 _AVERAGES = ("accuracy", "macro avg", "weighted avg")
-
-
-def test_figures_are_scikit_learns() -> None:
-    evaluation = _evaluation()
-    report = evaluation.classification_report(output_dict=True)
-    for name, *shares, support in (*evaluation.class_figures, *evaluation.average_figures):
-        assert [*shares, support] == pytest.approx(list(report[name].values()))
 
 
 def test_classes_may_be_called_like_averages() -> None:
@@ -284,6 +231,10 @@ def test_markdown_escapes_what_is_hostile_in_a_label() -> None:
     assert "<b>" not in markdown.replace("\\<b\\>", "")
     assert "a\\|b" in markdown
     assert "| class | precision | recall | f1-score | support |" in markdown
+    models = {"<b>": _evaluation("<b>", (0.9, 0.8)), "a*": _evaluation("a*", (0.5, 0.5))}
+    markdown = Comparison(models).to_markdown()
+    assert "<b>" not in markdown.replace("\\<b\\>", "")
+    assert "a*" not in markdown
 
 
 # -- comparisons -----------------------------------------------------------------------------------
@@ -318,12 +269,6 @@ def test_where_no_model_has_a_score_none_is_best() -> None:
     assert "nothing can be said" in comparison.to_markdown()
 
 
-def test_the_ranking_is_by_the_folds(comparison: Comparison) -> None:
-    assert comparison.ranking() == ["best", "good", "same"]
-    assert comparison.best == "best"
-    assert len(comparison) == 3
-
-
 def test_what_was_not_evaluated_alike_is_not_compared() -> None:
     one = _evaluation("one")
     for other, what in [
@@ -336,13 +281,9 @@ def test_what_was_not_evaluated_alike_is_not_compared() -> None:
             Comparison({"one": one, "other": other})
 
 
-def test_a_comparison_goes_through_json(comparison: Comparison) -> None:
-    again = Comparison.from_dict(json.loads(comparison.to_json()))
-    assert str(again) == str(comparison)
-    assert again.to_json() == comparison.to_json()
-
-
 def test_a_comparison_shows_table_verdicts_and_the_best_report(comparison: Comparison) -> None:
+    assert comparison.ranking() == ["best", "good", "same"]
+    assert comparison.best == "best"
     shown = str(comparison)
     assert shown.splitlines()[1].startswith("best")
     assert "- best is better than good by 10.3 points over the 3 folds, simultaneous 95 %" in shown
@@ -351,10 +292,3 @@ def test_a_comparison_shows_table_verdicts_and_the_best_report(comparison: Compa
     assert shown.endswith(str(comparison["best"]))
     assert "Which kind of model reads better, by the folds:" in shown
     assert "| best | 0.9133" in comparison.to_markdown()
-
-
-def test_a_name_is_no_mark_in_markdown() -> None:
-    models = {"<b>": _evaluation("<b>", (0.9, 0.8)), "a*": _evaluation("a*", (0.5, 0.5))}
-    markdown = Comparison(models).to_markdown()
-    assert "<b>" not in markdown.replace("\\<b\\>", "")
-    assert "a*" not in markdown

@@ -1,6 +1,5 @@
-"""Sample weights reach the classifiers by every way that scikit-learn has, and by evaluate."""
+"""Sample weights reach the classifiers through a Pipeline, by metadata routing and by evaluate."""
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn import config_context
-from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.metrics import accuracy_score
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
+from sklearn.model_selection import StratifiedKFold
 
-from mnist_models import MODEL_NAMES, compare, evaluate, load_sample_digits
-from mnist_models.exceptions import ResumeMismatchError
+from mnist_models import MODEL_NAMES, Step, evaluate, load_sample_digits
 
 from .conftest import quick_model
 
@@ -38,18 +35,6 @@ def _model(name: str) -> Any:
     return quick_model(name, **params)
 
 
-def _agrees_with_the_heavy(model: Any, table: Table) -> bool:
-    X, y, weight = table
-    return bool(model.score(X[weight > 0], y[weight > 0]) > 0.9 > 1 - model.score(X, y) > 0.3)
-
-
-@every_model
-def test_weights_go_through_a_pipeline_by_the_name_of_the_step(name: str, weighted: Table) -> None:
-    X, y, weight = weighted
-    model = _model(name).fit(X, y, classify__sample_weight=weight)
-    assert _agrees_with_the_heavy(model, weighted)
-
-
 @every_model
 def test_weights_are_routed_where_they_are_asked_for(name: str, weighted: Table) -> None:
     X, y, weight = weighted
@@ -61,37 +46,6 @@ def test_weights_are_routed_where_they_are_asked_for(name: str, weighted: Table)
         np.testing.assert_array_equal(model.predict_proba(X), expected)
         weighed = accuracy_score(y, model.predict(X), sample_weight=weight)
         assert model.score(X, y, sample_weight=weight) == weighed > model.score(X, y)
-
-
-@every_model
-def test_weights_that_nobody_asked_for_are_an_error(name: str, weighted: Table) -> None:
-    X, y, weight = weighted
-    with (
-        config_context(enable_metadata_routing=True),
-        pytest.raises(UnsetMetadataPassedError, match="set_fit_request"),
-    ):
-        _model(name).fit(X, y, sample_weight=weight)
-
-
-@every_model
-def test_weights_are_routed_through_cross_validation(name: str, weighted: Table) -> None:
-    X, y, weight = weighted
-    with config_context(enable_metadata_routing=True):
-        model = _model(name)
-        model[-1].set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
-        scores = cross_validate(model, X, y, cv=2, params={"sample_weight": weight})["test_score"]
-    assert scores.min() > 0.65  # without weights, a half
-
-
-def test_weights_are_routed_through_a_search(weighted: Table) -> None:
-    X, y, weight = weighted
-    with config_context(enable_metadata_routing=True):
-        model = _model("logistic")
-        model[-1].set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
-        search = GridSearchCV(model, {"classify__C": [0.1, 1.0]}, cv=2)
-        search.fit(X, y, sample_weight=weight)
-    assert search.best_score_ > 0.65
-    assert _agrees_with_the_heavy(search, weighted)
 
 
 # -- evaluate --------------------------------------------------------------------------------------
@@ -113,32 +67,28 @@ def test_each_folds_fit_gets_the_weights_of_its_rows(name: str, weighted: Table)
     assert evaluation.accuracy == accuracy_score(y, model.predict(X))
 
 
-def test_weights_go_wherever_fits_are_made(weighted: Table) -> None:
+@pytest.mark.slow
+def test_weights_go_to_workers_too(weighted: Table) -> None:
     X, y, weight = weighted
     params = {"classify__sample_weight": weight.tolist()}
-    models = {name: _model(name) for name in ("logistic", "forest")}
-    here = compare(models, X, y, cv=2, params=params)
-    with ThreadPoolExecutor(2) as pool:
-        there = compare(models, X, y, cv=2, params=params, executor=pool)
-    for name in models:
-        np.testing.assert_array_equal(here[name].out_of_fold, there[name].out_of_fold)
-        plain = evaluate(models[name], X, y, cv=2)
-        assert (here[name].out_of_fold != plain.out_of_fold).any()
+    here, there = (
+        evaluate(_model("logistic"), X, y, cv=2, params=params, n_jobs=n) for n in (1, 2)
+    )
+    np.testing.assert_array_equal(here.out_of_fold, there.out_of_fold)
+    plain = evaluate(_model("logistic"), X, y, cv=2)
+    assert (here.out_of_fold != plain.out_of_fold).any()
 
 
-def test_a_run_with_other_weights_is_another_run(weighted: Table, tmp_path: Path) -> None:
+def test_other_weights_are_other_data_to_memory(weighted: Table, tmp_path: Path) -> None:
     X, y, weight = weighted
-    model = _model("logistic")
-
-    def run(params: Any) -> Any:
-        return evaluate(model, X, y, cv=2, params=params, checkpoint=tmp_path / "run")
-
-    first = run({"classify__sample_weight": weight})
-    again = run({"classify__sample_weight": weight})
-    np.testing.assert_array_equal(first.out_of_fold, again.out_of_fold)
-    for params in (None, {"classify__sample_weight": weight + 1}):
-        with pytest.raises(ResumeMismatchError, match="data_sha256"):
-            run(params)
+    whats = []
+    for params in ({"classify__sample_weight": weight}, None, {"classify__sample_weight": weight}):
+        steps: list[Step] = []
+        evaluate(
+            _model("logistic"), X, y, cv=2, params=params, memory=tmp_path, progress=steps.append
+        )
+        whats.append(steps[-1].what)
+    assert whats == ["finished", "finished", "kept"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import linecache
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -17,7 +17,6 @@ from threadpoolctl import threadpool_info
 
 import mnist_models
 from mnist_models import (
-    MODEL_NAMES,
     Deskew,
     HogFeatures,
     LogisticRegression,
@@ -25,7 +24,6 @@ from mnist_models import (
     SequentialClassifier,
     load_sample_digits,
 )
-from mnist_models._linear.blas_threads import blas_threads_as_workers, one_blas_thread
 from mnist_models.preprocessing import Standardize
 
 from .conftest import quick_model
@@ -44,7 +42,10 @@ ESTIMATORS = {
     "deskew": Deskew(),
     "hog": HogFeatures(),
 }
-every_estimator = pytest.mark.parametrize("kind", ESTIMATORS)
+every_estimator = pytest.mark.parametrize(
+    "kind",
+    [pytest.param(k, marks=pytest.mark.slow if k == "network" else ()) for k in ESTIMATORS],
+)
 
 
 def _old() -> Table:
@@ -65,18 +66,23 @@ def n_instants(pytestconfig: pytest.Config) -> int:
 
 
 @contextmanager
-def interrupted(error: type[BaseException], at: float) -> Iterator[list[int]]:
-    """Raise at the line of the package that is the so-manieth; the list says how many were run.
+def interrupted(
+    error: type[BaseException], at: float, functions: Container[str] | None = None
+) -> Iterator[list[int]]:
+    """Raise when the package runs its ``at``-th line; the list says how many were run.
 
-    Not at ``with``, where Python comes back before it leaves the block, nor at ``try``: no Ctrl-C
-    can strike there, and the block around it would not be left.
+    With ``functions``, only their lines count. Lines with ``with`` or ``try`` do not: no Ctrl-C can
+    strike there, and the block around it would not be left.
     """
     n_lines = [0]
 
     def trace(frame: FrameType, event: str, argument: object) -> Any:
-        if not frame.f_code.co_filename.startswith(_PACKAGE):
+        code = frame.f_code
+        if not code.co_filename.startswith(_PACKAGE):
             return None
-        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+        if functions is not None and code.co_name not in functions:
+            return trace
+        line = linecache.getline(code.co_filename, frame.f_lineno)
         if event == "line" and not line.lstrip().startswith(("with ", "try:")):
             n_lines[0] += 1
             if n_lines[0] == at:
@@ -99,7 +105,7 @@ def _instants(fit: Callable[[], object], n: int) -> list[int]:
     return sorted(set(np.linspace(1, n_lines[0], n, dtype=int).tolist()))
 
 
-def _says(estimator: Any, X: NDArray[Any]) -> NDArray[Any]:
+def _results(estimator: Any, X: NDArray[Any]) -> NDArray[Any]:
     ask = getattr(estimator, "predict_proba", None) or estimator.transform
     answer: NDArray[Any] = ask(X)
     return answer
@@ -125,7 +131,7 @@ def test_an_interrupted_first_fit_leaves_nothing(kind: str, n_instants: int) -> 
             n_ended += 1
         assert _blas_threads() == before
         if vars(fresh) != settings:  # it had come to its end
-            assert _says(fresh, new[0]).shape[0] == len(new[0])
+            assert _results(fresh, new[0]).shape[0] == len(new[0])
         elif hasattr(fresh, "predict"):
             with pytest.raises(NotFittedError):
                 fresh.predict(new[0])
@@ -137,7 +143,7 @@ def test_an_interrupted_first_fit_leaves_nothing(kind: str, n_instants: int) -> 
 def test_an_interrupted_further_fit_leaves_the_one_before(kind: str, n_instants: int) -> None:
     old, new = _old(), _new()
     fitted = clone(ESTIMATORS[kind]).fit(*old)
-    attributes, answers = dict(vars(fitted)), _says(fitted, old[0])
+    attributes, answers = dict(vars(fitted)), _results(fitted, old[0])
     instants = _instants(lambda: clone(ESTIMATORS[kind]).fit(*new), n_instants)
     n_kept = 0
     for line in instants:
@@ -148,31 +154,27 @@ def test_an_interrupted_further_fit_leaves_the_one_before(kind: str, n_instants:
             if fitted.n_features_in_ == old[0].shape[1]:
                 n_kept += 1
                 assert vars(fitted) == attributes
-                np.testing.assert_array_equal(_says(fitted, old[0]), answers)
+                np.testing.assert_array_equal(_results(fitted, old[0]), answers)
                 continue
         # it had come to its end
         expected = clone(ESTIMATORS[kind]).fit(*new)
-        np.testing.assert_array_equal(_says(fitted, new[0]), _says(expected, new[0]))
+        np.testing.assert_array_equal(_results(fitted, new[0]), _results(expected, new[0]))
         vars(fitted).clear()
         vars(fitted).update(attributes)
     assert n_kept >= len(instants) // 2
 
 
-def _work_with_one_blas_thread() -> None:
-    with one_blas_thread():
-        pass
-    with blas_threads_as_workers(3) as parallel_map:
-        assert list(parallel_map(abs, [-1, -2, -3])) == [1, 2, 3]
-
-
-def test_blas_gets_its_threads_back_at_whatever_line_it_ends() -> None:
-    before = _blas_threads()
-    with interrupted(KeyboardInterrupt, np.inf) as n_lines:
-        _work_with_one_blas_thread()
-    assert n_lines[0] > 50
+def test_blas_gets_its_threads_back_at_whatever_line_a_fit_ends() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(6000, 100)), rng.integers(3, size=6000)  # enough for several threads
+    model, before = LogisticRegression(max_iter=1, tol=1e6), _blas_threads()
+    limiting = {"enter", "leave", "row_threads", "_set_blas_threads", "_blas_threads"}
+    with interrupted(KeyboardInterrupt, np.inf, limiting) as n_lines:
+        model.fit(X, y)
+    assert n_lines[0] > 15
     for line in range(1, n_lines[0] + 1):
-        with pytest.raises(KeyboardInterrupt), interrupted(KeyboardInterrupt, line):
-            _work_with_one_blas_thread()
+        with pytest.raises(KeyboardInterrupt), interrupted(KeyboardInterrupt, line, limiting):
+            model.fit(X, y)
         assert _blas_threads() == before, line
 
 
@@ -186,17 +188,17 @@ def test_an_interrupted_warm_start_leaves_the_trees_before() -> None:
     assert forest.estimators_ == trees
 
 
-@pytest.mark.parametrize("hook", ["on_train_begin", "on_train_batch_end", "on_epoch_end"])
+@pytest.mark.parametrize("hook", ["on_train_batch_end", "on_epoch_end"])
 def test_an_error_in_a_callback_leaves_the_network_before(hook: str) -> None:
     old, new = _old(), _new()
     network = clone(ESTIMATORS["network"]).fit(*old)
-    attributes, answers = dict(vars(network)), _says(network, old[0])
+    attributes, answers = dict(vars(network)), _results(network, old[0])
     network.set_params(callbacks=lambda: [_callback(hook)])
     with pytest.raises(RuntimeError, match="enough"):
         network.fit(*new)
     network.set_params(callbacks=None)
     assert vars(network) == attributes
-    np.testing.assert_array_equal(_says(network, old[0]), answers)
+    np.testing.assert_array_equal(_results(network, old[0]), answers)
 
 
 def _callback(hook: str) -> Any:
@@ -208,11 +210,9 @@ def _callback(hook: str) -> Any:
     return keras.callbacks.LambdaCallback(**{hook: stop})
 
 
-@pytest.mark.parametrize("name", MODEL_NAMES)
-def test_a_pipeline_whose_first_fit_is_interrupted_is_unfitted(name: str) -> None:
+def test_a_pipeline_whose_first_fit_is_interrupted_is_unfitted() -> None:
     X, y = _old()
-    quick = {"epochs": 1} if name == "network" else {}
-    model = quick_model(name, **quick)
+    model = quick_model("forest")
     for line in _instants(lambda: clone(model).fit(X, y), 5)[1:-1]:
         with interrupted(KeyboardInterrupt, line), pytest.raises(KeyboardInterrupt):
             model.fit(X, y)
@@ -234,8 +234,8 @@ def test_a_pipeline_whose_first_fit_is_interrupted_is_unfitted(name: str) -> Non
 def test_data_that_are_refused_leave_the_fit_before(kind: str, spoilt: Any) -> None:
     X, y = _old()
     fitted = clone(ESTIMATORS[kind]).fit(X, y)
-    attributes, answers = dict(vars(fitted)), _says(fitted, X)
+    attributes, answers = dict(vars(fitted)), _results(fitted, X)
     with pytest.raises(ValueError, match=r"X|class"):
         fitted.fit(*spoilt)
     assert vars(fitted) == attributes
-    np.testing.assert_array_equal(_says(fitted, X), answers)
+    np.testing.assert_array_equal(_results(fitted, X), answers)

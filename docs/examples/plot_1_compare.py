@@ -21,8 +21,8 @@ ax = comparison.plot_cv_scores()
 
 # %%
 # The table is sorted by the folds. The test set was looked at once and decided nothing. The
-# sentences below the table report statistical tests. They allow for folds that share training rows,
-# and for three pairs being three chances to be wrong. You can also get their numbers:
+# sentences below the table are the results of statistical tests. They allow for folds that share
+# training rows, and for three pairs being three chances to be wrong. Their numbers are there too:
 
 for pair in comparison.significance():
     difference, p = pair.folds.difference, pair.folds.holm_p_value

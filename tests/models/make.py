@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from mnist_models import load_sample_digits, make_model, save_model
-from mnist_models._model_files.manifest import _FORMAT
+from mnist_models._model_files import _FORMATS
 
 _SMALL: dict[str, dict[str, Any]] = {
     "logistic-report": {},
@@ -22,7 +22,7 @@ _SMALL: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     """Write them."""
-    folder = Path(__file__).parent / f"format-{_FORMAT}"
+    folder = Path(__file__).parent / f"format-{_FORMATS[-1]}"
     folder.mkdir(exist_ok=True)
     digits = load_sample_digits().sample(300, random_state=0)
     rows = digits.data[:5]

@@ -1,1 +1,0 @@
-"""Reading rows of pixels as images, and compiled loops over them."""

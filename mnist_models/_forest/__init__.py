@@ -1,1 +1,0 @@
-"""Decision trees grown by counting instead of sorting."""

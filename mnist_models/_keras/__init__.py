@@ -1,1 +1,0 @@
-"""All that touches keras and tensorflow, and only inside functions."""

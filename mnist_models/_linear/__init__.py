@@ -1,1 +1,0 @@
-"""The solver of logistic regression: a loss, its curvature, and the way down."""

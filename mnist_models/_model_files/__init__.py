@@ -1,1 +1,0 @@
-"""Models as plain data, and back, with everything checked."""

@@ -1,1 +1,0 @@
-"""The training data of a network: input checks, batches and random warping."""

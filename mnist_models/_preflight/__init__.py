@@ -1,1 +1,0 @@
-"""Warnings before the first fit, of what would make its results misleading."""

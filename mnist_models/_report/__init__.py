@@ -1,1 +1,0 @@
-"""Rendering: plain data in, text or a plot out. Nothing here knows the rest of the library."""

@@ -1,1 +1,0 @@
-"""What an evaluation found, and what follows from it: numbers, tables, pictures."""

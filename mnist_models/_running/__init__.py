@@ -1,1 +1,0 @@
-"""Running fits: in this process or others, several at a time, kept in a checkpoint."""

@@ -1,1 +1,0 @@
-"""The HTML page as a person meets it: in headless Chromium, by mouse, by keyboard, on a phone."""
