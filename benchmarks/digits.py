@@ -24,7 +24,7 @@ def report_split(quick: bool) -> tuple[Pixels, Pixels, Labels, Labels]:
     if quick:
         return digits.data[:600], digits.data[600:800], digits.target[:600], digits.target[600:800]
     try:
-        return fetch_mnist(download_if_missing=False).split("report")
+        return fetch_mnist(download_if_missing=False).split("classic")
     except DatasetUnavailableError:
         X, X_test, y, y_test = digits.split()
         return np.tile(X, (39, 1)), np.tile(X_test, (39, 1)), np.tile(y, 39), np.tile(y_test, 39)

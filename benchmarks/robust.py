@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the embedded digits")
     quick = parser.parse_args().quick
     digits = load_sample_digits() if quick else fetch_mnist(download_if_missing=False)
-    X, X_test, y, y_test = digits.split("report" if quick else "official")
+    X, X_test, y, y_test = digits.split("classic" if quick else "official")
     models: dict[str, Any] = {}
     for recipe in RECIPES:
         for name in MODEL_NAMES:

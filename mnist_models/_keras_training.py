@@ -553,6 +553,7 @@ class Trainer:
         how = {"autograph": False, "jit_compile": fused}
         self._train = tf.function(lambda *batches: self._run(self._train_step, *batches), **how)
         self._measure = tf.function(lambda *batches: self._run(self._test_step, *batches), **how)
+        self._swap_averages = tf.function(self._swapped, autograph=False)
 
     def start(self, penalty: float = 1.0) -> None:
         """Reset the averages; ``penalty`` multiplies the layers' penalties."""
@@ -600,10 +601,10 @@ class Trainer:
             logs[name] = total / divisor if divisor else 0.0
         return logs | {"loss": (totals[0] + penalty) / n_rows}
 
-    def _swap_averages(self) -> None:
+    def _swapped(self) -> None:
         """Swap the network's weights and their averages."""
         for average, weight in zip(self._averages, self._averaged, strict=True):
-            saved = weight.numpy().copy()
+            saved = tf.identity(weight.value)
             weight.assign(average)
             average.assign(saved)
 

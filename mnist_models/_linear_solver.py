@@ -178,7 +178,7 @@ _BLOCK_ROWS = 1024
 # Few, since every task has a matrix of its own.
 _GRAM_TASKS = 4
 # Below this cost, a weighted Gram matrix for every class pays off: see blocks_pay.
-_MAX_COST = 1600
+_MAX_COST = 1000
 # How much of the classes' mean coupling the preconditioner assumes. All of it would be singular,
 # since the probabilities sum to 1; this much saves a fifth of the passes over standardized MNIST.
 _COUPLING = 2 / 3
@@ -430,9 +430,9 @@ def minimize(problem: LinearSoftmax, W: Float64, *, tol: float, max_iter: int) -
     """Minimise the objective by preconditioned L-BFGS (Liu & Nocedal 1989).
 
     It stops where the gradient's largest component is at most ``tol``, as scikit-learn's does,
-    *and* the objective is estimated to be at most ``tol / 100`` of itself above its minimum. The
-    estimate is half the squared Newton decrement; it knows little of the curvature between classes,
-    and has been seen to be 50 times too small. It also stops where rounding hides what is left:
+    *and* the objective is estimated to be at most ``tol`` of itself above its minimum. The estimate
+    is half the squared Newton decrement; it knows little of the curvature between classes, and is
+    usually 10 times too small. It also stops where rounding hides what is left:
     first from the objective, then from the gradient.
 
     Raises
@@ -460,7 +460,7 @@ def minimize(problem: LinearSoftmax, W: Float64, *, tol: float, max_iter: int) -
         decrease = -float(np.vdot(here.gradient, step)) / 2
         if 0 <= decrease < least:
             least, least_at = decrease, n_iter
-        near = 0 <= decrease <= tol / 100 * here.value and problem.steepest(here.gradient) <= tol
+        near = 0 <= decrease <= tol * here.value and problem.steepest(here.gradient) <= tol
         if near or (0 <= decrease <= eps * here.value and n_iter - least_at >= _PATIENCE):
             return Solution(here.W, here.value, n_iter, True)
         if n_iter == max_iter:

@@ -29,6 +29,7 @@ from mnist_models._plots import (
 
 if TYPE_CHECKING:
     from mnist_models.results import Evaluation
+    from mnist_models.significance import Significance
 
 _LARGEST = 2_900_000  # bytes of the whole page, for any number of rows
 _HEATS = 20  # shades of a cell
@@ -43,13 +44,13 @@ def write_page(
     path: str | PathLike[str],
     evaluations: "Mapping[str, Evaluation]",
     images: Any = None,
-    verdicts: Mapping[str, Sequence[str]] | None = None,
+    significance: "Significance | None" = None,
 ) -> None:
     """Write the page of one model, or of several evaluated on the same rows and folds.
 
     It has at most ``_LARGEST`` bytes, unless tables and charts alone take more, as those of
     hundreds of classes do. The best model comes first. ``images`` are the pixels of the reported
-    rows. ``verdicts`` has sentences on the differences between models, under headings.
+    rows. ``significance`` has what is known of the differences between models.
     """
     first = next(iter(evaluations.values()))
     pictures, ink = (None, 1.0)
@@ -57,7 +58,7 @@ def write_page(
         pictures, ink = as_images(images, len(first.y_true), first.test is not None)
     classes = np.unique(np.concatenate([model.classes for model in evaluations.values()]))
     environment = make_environment()
-    content = _content(evaluations, classes, verdicts or {})
+    content = _content(evaluations, classes, significance)
     for name in ("css", "js"):
         content[name] = environment.get_template(f"page.{name}").render()
         digest = hashlib.sha256(content[name].encode()).digest()
@@ -106,7 +107,7 @@ def make_environment() -> Any:
 def _content(
     evaluations: "Mapping[str, Evaluation]",
     classes: NDArray[Any],
-    verdicts: Mapping[str, Sequence[str]],
+    significance: "Significance | None",
 ) -> dict[str, Any]:
     """What the template shows, all but the digits."""
     first = next(iter(evaluations.values()))
@@ -126,6 +127,7 @@ def _content(
                 "scores": scores.tolist(),
                 "spread": f"± {scores.std():.4f}" if np.isfinite(scores).all() else "",
                 "counts": counts.tolist(),
+                "confusions": result.confusions(3),
                 "seconds_per_digit": float(np.median(seconds)),
                 "charts": _learning_charts(name, result),
             }
@@ -137,7 +139,7 @@ def _content(
         "is_crowded": len(classes) > MOST_CLASSES,
         "largest_error": largest_error,
         "folds_chart": _folds_chart(evaluations),
-        "verdicts": verdicts,
+        "significance": significance,
         "origin": first.provenance,
     }
 

@@ -14,12 +14,6 @@ FORMAT = 2  # of to_dict and to_json; others are refused
 # spaces that do not break a line: those of "p = 0.003" and "95 %"
 _INSIDE_A_FIGURE = re.compile(r"(?<=\bp) (?=[=<])|(?<=[=<]) (?=\d)|(?<=\d) (?=%)")
 
-# the questions that the two tests answer
-_HEADINGS = {
-    "folds": "Which kind of model reads better, by the folds",
-    "test": "Which of the fitted models reads better, by the test set",
-}
-
 
 def text_table(header: Row, rows: Sequence[Row]) -> str:
     """Columns separated by two spaces, the first aligned left, the others right.
@@ -112,16 +106,25 @@ def seconds(value: float) -> str:
     return f"{value:.0f} {unit}" if value >= 9.5 else f"{value:.1f} {unit}"
 
 
-def headed(verdicts: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
-    """The sentences under the headings that readers see."""
-    return {_HEADINGS[family]: sentences for family, sentences in verdicts.items()}
+def in_thousand(share: float) -> str:
+    """A share of 1,000 rows: whole, or with a decimal where it is small.
+
+    Examples
+    --------
+    >>> in_thousand(0.0286), in_thousand(0.0013), in_thousand(0.00002)
+    ('29', '1.3', '<0.1')
+    """
+    many = 1000 * share
+    if many >= 9.5 or many == 0:
+        return f"{many:.0f}"
+    return f"{many:.1f}" if many >= 0.1 else "<0.1"
 
 
-def listed(verdicts: Mapping[str, Sequence[str]]) -> str:
-    """The sentences under their headings, wrapped for a terminal of 80 columns."""
+def listed(answers: Mapping[str, Sequence[str]]) -> str:
+    """Sentences under their headings, wrapped for a terminal of 80 columns."""
     return "\n\n".join(
         "\n".join([f"{heading}:", *map(_filled, sentences)])
-        for heading, sentences in headed(verdicts).items()
+        for heading, sentences in answers.items()
     )
 
 

@@ -313,6 +313,14 @@ def check_name(name: object, known: Iterable[str], what: str) -> None:
     raise ValueError(f"{what} must be one of {names}. Got {name!r} instead.{hint}")
 
 
+def current_name(name: str) -> str:
+    """``"classic"`` for ``"report"``, as recipe and split were called before, with a warning."""
+    if name != "report":
+        return name
+    warn_user(FutureWarning("'report' is called 'classic' now; the next release refuses it."))
+    return "classic"
+
+
 def some(things: Sequence[object]) -> str:
     """The first five, and how many more there are.
 

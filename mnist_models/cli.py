@@ -35,7 +35,7 @@ _BAD_INPUT, _LOST, _INTERRUPTED, _CLOSED_PIPE = 2, 3, 130, 141
 
 # As in mnist_models.models, preprocessing and _mnist, which take a second to import.
 _MODELS = ("logistic", "forest", "network")
-_RECIPES = ("report", "accurate")
+_RECIPES = ("classic", "accurate")
 _PUBLISHED = ("mnist", "fashion-mnist", "kmnist")
 
 # The command line's names for parameters that the library's messages name, at the start of a word.
@@ -270,7 +270,7 @@ _DATA = (
     "class, or of IDX files under MNIST's names, whose t10k files are then the test set; a table "
     "of pixels with labels (default: sample)"
 )
-_RECIPE = "standardized pixels, or what reads digits best (default: report; of draw: accurate)"
+_RECIPE = "standardized pixels, or what reads digits best (default: classic; of draw: accurate)"
 _SET = "change a parameter of the classifier, as in --set epochs=2; may be repeated"
 _PAGE = "write one page there, with the digits behind each cell of the matrix"
 
@@ -295,7 +295,9 @@ _ARGUMENTS = {
     "--timeout": _argument(_seconds, _TIMEOUT, metavar="SECONDS"),
     "--memory": _argument(Path, _MEMORY, metavar="FOLDER"),
     "--data": _argument(str, _DATA, "sample", f"sample|{'|'.join(_PUBLISHED)}|FOLDER|FILE.csv"),
-    "--recipe": _argument(_RECIPES, _RECIPE, "report"),
+    "--recipe": _argument(
+        partial(_choice, (*_RECIPES, "report")), _RECIPE, "classic", "|".join(_RECIPES)
+    ),
     "--set": _argument(str, _SET, [], "NAME=VALUE", action="append"),
     "--seed": _argument(_SEED, "seed (default: 0)", 0),
     "--port": _argument(_PORT, "where the page is served (default: a free port)", 0, "N"),
@@ -325,7 +327,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     _check_place("--memory", options.memory, is_folder=True)
     # a set's own test set is used; MNIST and the sample are split as in the original report
     has_own = options.data not in ("sample", "mnist") and dataset.n_official_train is not None
-    X_train, X_test, y_train, y_test = dataset.split("official" if has_own else "report")
+    X_train, X_test, y_train, y_test = dataset.split("official" if has_own else "classic")
     names = options.models if "models" in options else [options.model]
     lost = None
     try:
@@ -361,7 +363,7 @@ def _reproduce(options: argparse.Namespace) -> int:
     from mnist_models import fetch_mnist
     from mnist_models.reproduction import reproduce
 
-    data = fetch_mnist().split("report")
+    data = fetch_mnist().split("classic")
     _check_place("--plots", options.plots, is_folder=True)
     _say("Loading TensorFlow")
     found = reproduce(data, random_state=options.seed)

@@ -228,7 +228,7 @@ class Comparison(Mapping[str, Evaluation]):
         return pd.concat(frames, ignore_index=True)
 
     def to_markdown(self) -> str:
-        """The table of all models, the verdicts, and the best model's evaluation, as Markdown.
+        """The table of all models, what the tests show, and the best model's evaluation.
 
         Returns
         -------
@@ -236,7 +236,7 @@ class Comparison(Mapping[str, Evaluation]):
             Names and labels are escaped.
         """
         parts = [text.markdown_table(*self._table())]
-        for heading, sentences in text.headed(self._verdicts()).items():
+        for heading, sentences in self._answers().items():
             parts += [f"{heading}:", "\n".join(f"- {text.escaped(words)}" for words in sentences)]
         return "\n\n".join([*parts, self[self.ranking()[0]].to_markdown()])
 
@@ -253,20 +253,20 @@ class Comparison(Mapping[str, Evaluation]):
             The reported rows, as for :meth:`Evaluation.to_html`.
         """
         ranked = {name: self[name] for name in self.ranking()}
-        write_page(path, ranked, images, text.headed(self.significance().verdicts))
+        write_page(path, ranked, images, self.significance())
 
     def __str__(self) -> str:
         return f"{self.summary()}\n\n{self[self.ranking()[0]]}"
 
     def summary(self) -> str:
-        """The table of all models, and the verdicts on the best one and each of the others.
+        """The table of all models, and what tests show of the best one and each of the others.
 
         Returns
         -------
         str
             What ``str()`` shows before the best model's evaluation.
         """
-        return "\n\n".join([text.text_table(*self._table()), text.listed(self._verdicts())]).strip()
+        return "\n\n".join([text.text_table(*self._table()), text.listed(self._answers())]).strip()
 
     def __repr__(self) -> str:
         return f"Comparison({', '.join(map(repr, self.values()))})"
@@ -284,10 +284,10 @@ class Comparison(Mapping[str, Evaluation]):
             rows.append([name, mean, f"{model.accuracy:.4f} ({low:.4f} to {high:.4f})", *costs])
         return header, rows
 
-    def _verdicts(self) -> dict[str, list[str]]:
-        """Those on the best model and each of the others; p-values are corrected for all pairs."""
+    def _answers(self) -> dict[str, list[str]]:
+        """What is known of the best model and each of the others, plain words first."""
         significance = self.significance()
-        return significance.verdicts_of(significance.pairs[: len(self) - 1])
+        return significance.answers(best_only=True) | significance.tests(best_only=True)
 
 
 def _what_differs(one: Evaluation, other: Evaluation) -> str:

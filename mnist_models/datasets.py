@@ -20,7 +20,7 @@ from mnist_models import _mnist
 from mnist_models._csv import read_csv
 from mnist_models._files import kind_of, open_file
 from mnist_models._idx import read_idx
-from mnist_models._validation import check_name, some, warn_user
+from mnist_models._validation import check_name, current_name, some, warn_user
 from mnist_models.exceptions import DatasetFormatError
 from mnist_models.pictures import is_picture, lay_into_frame, read_images, visible
 
@@ -74,7 +74,7 @@ class ImageDataset:
     >>> digits = load_sample_digits()
     >>> digits
     ImageDataset('sample digits', 1797 images of 28x28, 10 classes)
-    >>> X_train, X_test, y_train, y_test = digits.split("report")
+    >>> X_train, X_test, y_train, y_test = digits.split("classic")
     >>> X_train.shape, X_test.shape
     ((1437, 784), (360, 784))
     """
@@ -139,13 +139,13 @@ class ImageDataset:
         """The images as a view of shape (n_images, height, width)."""
         return self.data.reshape(-1, *self.image_shape)
 
-    def split(self, kind: Literal["report", "official"] = "report") -> Split:
+    def split(self, kind: Literal["classic", "official"] = "classic") -> Split:
         """Divide into training and test rows, the same way every time.
 
         Parameters
         ----------
-        kind : {"report", "official"}, default="report"
-            ``"report"`` is the split of the report this library grew from, ``train_test_split``
+        kind : {"classic", "official"}, default="classic"
+            ``"classic"`` is the split of the report this library grew from, ``train_test_split``
             with ``test_size=0.2, random_state=42``: 56,000 and 14,000 of MNIST's digits.
             ``"official"`` is the authors' own: 60,000 and 10,000.
 
@@ -159,15 +159,15 @@ class ImageDataset:
         ValueError
             If ``kind`` is neither, or the data set has no official split.
         """
-        check_name(kind, ("report", "official"), "kind")
-        if kind == "report":
+        check_name(current_name(kind), ("classic", "official"), "kind")
+        if kind != "official":
             train, test = train_test_split(np.arange(len(self)), test_size=0.2, random_state=42)
             return self.data[train], self.data[test], self.target[train], self.target[test]
         data, target, n_train = self.data, self.target, self.n_official_train
         if n_train is None:
             raise ValueError(
                 f"{self.name!r} has no official split: its authors named no test set. "
-                "Use split('report')."
+                "Use split('classic')."
             )
         return data[:n_train], data[n_train:], target[:n_train], target[n_train:]
 

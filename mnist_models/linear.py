@@ -52,8 +52,8 @@ class LogisticRegression(_logistic.LogisticRegression):
 
     Apart from the time, the differences are:
 
-    - It stops later. ``tol`` bounds the gradient, as in scikit-learn, and also how far the
-      objective is above its minimum, relative to itself, by a cautious estimate.
+    - It does not stop earlier. ``tol`` bounds the gradient, as in scikit-learn, and also how far
+      the objective is above its minimum, relative to itself, by an estimate.
     - 8- and 16-bit integers, booleans and float16 become float32, which holds them exactly, and
       ``coef_`` is float32 then; scikit-learn converts them to float64. float32 X is never copied,
       whatever its memory order.

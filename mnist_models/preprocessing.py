@@ -17,10 +17,11 @@ from mnist_models._validation import (
     check_name,
     check_rows,
     check_scale,
+    current_name,
     overflow_ignored,
 )
 
-Recipe = Literal["report", "accurate"]
+Recipe = Literal["classic", "accurate"]
 RECIPES = get_args(Recipe)
 
 # The most rows and values worked on at a time: 256 of MNIST's images fit in a core's cache.
@@ -31,13 +32,13 @@ _BLOCK_VALUES = 256 * 784
 _CLIPS = {"L1-sqrt": 1.0, "L2": 1.0, "L2-Hys": 0.2}
 
 
-def make_preprocessor(recipe: Recipe = "report") -> "Standardize | Pipeline":
+def make_preprocessor(recipe: Recipe = "classic") -> "Standardize | Pipeline":
     """Make the transformer that a recipe puts before the classifier.
 
     Parameters
     ----------
-    recipe : {"report", "accurate"}, default="report"
-        ``"report"`` standardizes every pixel, as the original report did. ``"accurate"`` finds
+    recipe : {"classic", "accurate"}, default="classic"
+        ``"classic"`` standardizes every pixel, as the original report did. ``"accurate"`` finds
         the ink in each image, straightens it and describes it by histograms of oriented gradients,
         392 features for 28×28 pixels (:class:`CleanPaper`, :class:`Deskew`, then
         ``HogFeatures(cell_size=9)``); nothing is learned.
@@ -46,7 +47,7 @@ def make_preprocessor(recipe: Recipe = "report") -> "Standardize | Pipeline":
     -------
     transformer
         Unfitted; it takes numbers of any real dtype and returns float32. ``"accurate"`` needs
-        square images of at least 9×9 pixels, ``"report"`` takes any table.
+        square images of at least 9×9 pixels, ``"classic"`` takes any table.
 
     Raises
     ------
@@ -57,14 +58,14 @@ def make_preprocessor(recipe: Recipe = "report") -> "Standardize | Pipeline":
     --------
     >>> from mnist_models import load_sample_digits, make_preprocessor
     >>> X = load_sample_digits().data
-    >>> standardized = make_preprocessor("report").fit_transform(X)
+    >>> standardized = make_preprocessor("classic").fit_transform(X)
     >>> standardized.dtype, abs(float(standardized.mean())) < 1e-6
     (dtype('float32'), True)
     >>> make_preprocessor("accurate").fit_transform(X).shape
     (1797, 392)
     """
-    check_name(recipe, RECIPES, "recipe")
-    if recipe == "report":
+    check_name(current_name(recipe), RECIPES, "recipe")
+    if recipe != "accurate":
         return Standardize()
     steps = [("clean", CleanPaper()), ("deskew", Deskew()), ("hog", HogFeatures(cell_size=9))]
     return Pipeline(steps)

@@ -123,7 +123,7 @@ def reproduce(
     Parameters
     ----------
     data : tuple of ndarray
-        X_train, X_test, y_train, y_test: ``fetch_mnist().split("report")``.
+        X_train, X_test, y_train, y_test: ``fetch_mnist().split("classic")``.
     random_state : int, default=0
         Seeds the models and the folds.
     progress : bool, default=None

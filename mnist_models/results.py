@@ -405,6 +405,28 @@ class Evaluation:
             zero_division=0,
         )
 
+    def confusions(self, n: int = 3) -> list[str]:
+        """The most frequent errors, in words.
+
+        Parameters
+        ----------
+        n : int, default=3
+            How many, at most.
+
+        Returns
+        -------
+        list of str
+            Such as ``"4 read as 9 (46 of 1,295)"``: 46 of the 1,295 rows of class 4.
+        """
+        wrong = self.confusion_matrix * (1 - np.eye(len(self.classes), dtype=np.int64))
+        names, support = self._labels(), self.confusion_matrix.sum(axis=1)
+        order = np.argsort(-wrong, axis=None, kind="stable")[:n]
+        return [
+            f"{names[true]} read as {names[read]} ({wrong[true, read]:,} of {support[true]:,})"
+            for true, read in zip(*np.unravel_index(order, wrong.shape), strict=True)
+            if wrong[true, read]
+        ]
+
     def errors(self, true: Any = None, predicted: Any = None) -> NDArray[np.intp]:
         """The misclassified rows: of the test set if there was one, otherwise of X.
 
@@ -806,6 +828,9 @@ class Evaluation:
         # out of fold, it is the line above again unless folds differ in size
         if self.test is not None or interval != _words(over_folds):
             lines.append(f"{self.source} accuracy: {self.accuracy:.4f}, {interval}")
+        confusions = self.confusions(3)
+        if confusions:
+            lines.append(f"most frequent errors: {'; '.join(confusions)}")
         fit, predict = text.seconds(self.fit_seconds), text.seconds(self.predict_seconds)
         return [*lines, f"fitted in {fit}, {len(self.y_pred)} rows predicted in {predict}"]
 

@@ -1,7 +1,7 @@
 """Which of several models differ by more than chance, and by how much."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any, TypeVar
@@ -22,6 +22,16 @@ from mnist_models._statistics import (
 from mnist_models.results import Evaluation
 
 __all__ = ["FoldTest", "McNemarTest", "Pair", "Significance"]
+
+# The questions that the two families of tests answer, and the headings of the tests themselves.
+_QUESTIONS = {
+    "folds": "Which kind of model reads better? By the folds",
+    "test": "Which of the fitted models reads better? By the test set",
+}
+_TESTS = {
+    "folds": "The tests behind this, on the folds",
+    "test": "The tests behind this, on the test set",
+}
 
 
 @dataclass(frozen=True)
@@ -100,6 +110,10 @@ class Pair:
     test: McNemarTest | None
 
 
+_Say = Callable[[Pair, FoldTest | McNemarTest], str]
+_Sentences = dict[str, list[str]]
+
+
 @dataclass(frozen=True)
 class Significance:
     """The tests between all pairs of models of a comparison. Iterating yields the pairs.
@@ -152,7 +166,10 @@ class Significance:
     ... }
     >>> significance = compare(models, digits.data, digits.target).significance()
     >>> print(significance)
-    Which kind of model reads better, by the folds:
+    Which kind of model reads better? By the folds:
+    - logistic reads better than stump: ... more of 1,000 right, and chance ...
+    <BLANKLINE>
+    The tests behind this, on the folds:
     - logistic is better than stump by ... points over the 5 folds, 95 % interval ...
     >>> for pair in significance:
     ...     print(pair.first, pair.second, pair.folds.holm_p_value < 0.001)
@@ -172,38 +189,59 @@ class Significance:
         return len(self.pairs)
 
     @property
-    def verdicts(self) -> dict[str, list[str]]:
-        """A sentence for every test, under ``"folds"`` and, if there is a test set, ``"test"``.
+    def findings(self) -> dict[str, list[str]]:
+        """A plain sentence for every test, under ``"folds"`` and, with a test set, ``"test"``.
 
         The former are on kinds of models, the latter on the models fitted on all of X.
         """
-        return self.verdicts_of(self.pairs)
+        return self._said(self._finding, self.pairs)
 
-    def verdicts_of(self, pairs: Sequence[Pair]) -> dict[str, list[str]]:
-        """The :attr:`verdicts` on some of the pairs.
+    @property
+    def verdicts(self) -> dict[str, list[str]]:
+        """The same with difference, interval and p-value."""
+        return self._said(self._verdict, self.pairs)
 
-        Parameters
-        ----------
-        pairs : sequence of Pair
-            Some of ``pairs``.
-
-        Returns
-        -------
-        dict of str to list of str
-            Under ``"folds"`` and, if there is a test set, ``"test"``.
-        """
-        on_test_set = "on the test set"
-        if self.scoring != "accuracy":
-            on_test_set = f"in accuracy {on_test_set}"
-        over_folds = f"over the {self.n_folds} folds"
+    def _said(self, say: _Say, pairs: Sequence[Pair]) -> _Sentences:
         families = {
-            "folds": [self._verdict(p, p.folds, over_folds, self.in_points) for p in pairs],
-            "test": [self._verdict(p, p.test, on_test_set, True) for p in pairs if p.test],
+            "folds": [say(pair, pair.folds) for pair in pairs],
+            "test": [say(pair, pair.test) for pair in pairs if pair.test],
         }
         return {name: sentences for name, sentences in families.items() if sentences}
 
-    def _verdict(self, pair: Pair, test: FoldTest | McNemarTest, where: str, points: bool) -> str:
-        """One sentence on a pair. None calls two models equal: a test cannot show that."""
+    def _is_shown(self, test: FoldTest | McNemarTest) -> bool:
+        # in floats, 1 - 0.95 is a little more than 0.05
+        return test.holm_p_value < round(1 - self.level, 12)
+
+    def _finding(self, pair: Pair, test: FoldTest | McNemarTest) -> str:
+        """One sentence on a pair that a first-year student reads once."""
+        better, worse = pair.first, pair.second
+        if test.difference < 0:
+            better, worse = worse, better
+        if not math.isfinite(test.difference):
+            return f"Nothing can be said of {better} and {worse}: a score is missing."
+        ahead = abs(test.difference)
+        if self.scoring == "accuracy" or isinstance(test, McNemarTest):
+            amount = f"{text.in_thousand(ahead)} more of 1,000 right"
+        else:
+            amount = f"{_number(ahead, 4, False)} more in {self.scoring}"
+        if self._is_shown(test):
+            reads = f"{better} reads better than {worse}: {amount}"
+            return f"{reads}, and chance alone would hardly do that."
+        not_shown = f"No difference shown between {better} and {worse}"
+        if ahead == 0:
+            return f"{not_shown}: they are equal."
+        if not test.interval.is_known:
+            return (
+                f"{not_shown}: {better} has {amount}, and nothing tells how much of that is chance."
+            )
+        return f"{not_shown}: {better} has {amount}, which chance alone could do."
+
+    def _verdict(self, pair: Pair, test: FoldTest | McNemarTest) -> str:
+        """One exact sentence on a pair. None calls two models equal: a test cannot show that."""
+        where, points = f"over the {self.n_folds} folds", self.in_points
+        if isinstance(test, McNemarTest):
+            in_accuracy = "" if self.scoring == "accuracy" else "in accuracy "
+            where, points = f"{in_accuracy}on the test set", True
         difference, low, high = (test.difference, *test.interval[:2])
         better, worse = pair.first, pair.second
         if not math.isfinite(difference):
@@ -218,12 +256,11 @@ class Significance:
         not_shown = f"no difference shown between {better} and {worse} {where}: {apart}"
         if not known:
             return f"{not_shown}, and nothing there tells how much of that is chance"
-        limit = round(1 - self.level, 12)  # in floats, 1 - 0.95 is a little more than 0.05
-        is_shown = test.holm_p_value < limit
+        is_shown = self._is_shown(test)
         said = f"{better} is better than {worse} by {amount} {where}" if is_shown else not_shown
         together, corrected = ("simultaneous ", "Holm-corrected ") if len(self) > 1 else ("", "")
         ends = " to ".join(_number(end, decimals, points) for end in (low, high))
-        p_value = _p_value(test.holm_p_value, limit)
+        p_value = _p_value(test.holm_p_value, round(1 - self.level, 12))
         said += f", {together}{100 * self.level:g} % interval {ends} ({corrected}p {p_value})"
         if is_shown == (low > 0):
             return said
@@ -232,7 +269,43 @@ class Significance:
         return f"{said}; a borderline case: the {sure} tells them apart, the {unsure} does not"
 
     def __str__(self) -> str:
-        return text.listed(self.verdicts)
+        return text.listed(self.answers() | self.tests())
+
+    def answers(self, best_only: bool = False) -> dict[str, list[str]]:
+        """The :attr:`findings` under the questions that they answer.
+
+        Parameters
+        ----------
+        best_only : bool, default=False
+            Only those on the best model and each of the others; p-values and intervals are
+            corrected for all pairs still.
+
+        Returns
+        -------
+        dict of str to list of str
+            Sentences under their headings.
+        """
+        return self._headed(_QUESTIONS, self._finding, best_only)
+
+    def tests(self, best_only: bool = False) -> dict[str, list[str]]:
+        """The :attr:`verdicts` under headings, as :meth:`answers` has the findings.
+
+        Parameters
+        ----------
+        best_only : bool, default=False
+            Only those on the best model and each of the others.
+
+        Returns
+        -------
+        dict of str to list of str
+            Sentences under their headings.
+        """
+        return self._headed(_TESTS, self._verdict, best_only)
+
+    def _headed(self, headings: Mapping[str, str], say: _Say, best_only: bool) -> _Sentences:
+        best = self.pairs[0].first if self.pairs else ""
+        pairs = [pair for pair in self.pairs if not best_only or pair.first == best]
+        return {headings[family]: words for family, words in self._said(say, pairs).items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain data, ready for JSON.
@@ -245,6 +318,7 @@ class Significance:
         return {
             "scoring": self.scoring,
             "level": self.level,
+            "findings": self.findings,
             "verdicts": self.verdicts,
             "pairs": [text.plain_for_json(asdict(pair)) for pair in self],
         }

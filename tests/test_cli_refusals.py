@@ -279,8 +279,9 @@ _COMMANDS = [
 _VALUES = [
     "--models", "--cv", "--jobs", "--timeout", "--memory", "--data", "--recipe", "--seed", "--json",
     "--plots", "--html", "--data-home", "--output", "-o", "-h", "--help", "--", "logistic",
-    "forest", "network", "sample", "mnist", "report", "accurate", "0", "1", "2", "-1", "1e9", "nan",
-    "--cv=3", "--json=", "-ox", "@words", ".", "..", "~", "new", "model", "images.npy", *_COMMANDS,
+    "forest", "network", "sample", "mnist", "classic", "accurate", "0", "1", "2", "-1", "1e9",
+    "nan", "--cv=3", "--json=", "-ox", "@words", ".", "..", "~", "new", "model", "images.npy",
+    *_COMMANDS,
 ]  # fmt: skip
 # Any character, surrogates and what moves a cursor among them; no path leads out of the folder.
 _odd_text = st.text(st.characters(exclude_categories=(), exclude_characters="/"), max_size=12)

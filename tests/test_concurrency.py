@@ -134,7 +134,7 @@ steps["import"] = state()
 digits = load_sample_digits().sample(300, random_state=0)
 X, y = digits.data, digits.target
 for name, params in [("logistic", {}), ("forest", {"n_estimators": 3}), ("network", {"epochs": 1})]:
-    for recipe in ("report", "accurate"):
+    for recipe in ("classic", "accurate"):
         model = make_model(name, recipe=recipe, random_state=0, **params).fit(X, y)
         steps[f"fit of the {name}, {recipe}"] = state()
         model.predict(X)

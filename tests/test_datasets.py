@@ -58,8 +58,8 @@ def test_an_array_given_to_it_stays_writeable() -> None:
 def test_splits_that_are_not_there(sample: ImageDataset) -> None:
     with pytest.raises(ValueError, match="no official split"):
         sample.split("official")
-    with pytest.raises(ValueError, match="Did you mean 'report'"):
-        sample.split("raport")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="Did you mean 'classic'"):
+        sample.split("clasic")  # type: ignore[arg-type]
 
 
 def test_a_sample_has_its_size_and_the_classes_in_proportion(sample: ImageDataset) -> None:

@@ -265,7 +265,7 @@ def test_ctrl_c_ends_it_quietly_even_while_a_browser_is_connected(model_file: Pa
 
 @pytest.mark.slow
 def test_without_model_files_the_three_are_fitted_first(idx_folder: Path) -> None:
-    with _command("--data", idx_folder, "--recipe", "report") as (process, address):
+    with _command("--data", idx_folder, "--recipe", "classic") as (process, address):
         connection = HTTPConnection(address.removeprefix("http://").rstrip("/"))
         connection.request("GET", "/")
         page = connection.getresponse().read().decode()

@@ -188,7 +188,7 @@ def test_a_single_tree_parts_random_data_as_scikit_learn_does(data: st.DataObjec
 
 @pytest.mark.slow
 def test_trees_are_the_same_on_all_of_mnist(mnist_folder: Path) -> None:
-    X, _, y, _ = fetch_mnist(data_home=mnist_folder, download_if_missing=False).split("report")
+    X, _, y, _ = fetch_mnist(data_home=mnist_folder, download_if_missing=False).split("classic")
     assert_same_trees(*fit_both(X, y, n_estimators=10, n_jobs=2))
 
 

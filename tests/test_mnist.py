@@ -67,7 +67,7 @@ def test_all_seventy_thousand(mnist_folder: Path, empty_cache: Path) -> None:
         X_train, _, _, y_test = mnist.split("official")
         assert len(X_train) == 60_000
         np.testing.assert_array_equal(y_test[:5], [7, 2, 1, 0, 4])
-    _, X_test, _, y_test = mnist.split("report")
+    _, X_test, _, y_test = mnist.split("classic")
     supports = [1343, 1600, 1380, 1433, 1295, 1273, 1396, 1503, 1357, 1420]
     np.testing.assert_array_equal(np.bincount(y_test), supports)
     assert len(X_test) == 14_000

@@ -66,7 +66,7 @@ def test_parameters_reach_the_classifier() -> None:
         ({"name": "forrest"}, "model must be one of.*Did you mean 'forest'"),
         ({"name": "svm"}, "model must be one of 'logistic', 'forest', 'network'. Got 'svm'"),
         ({"name": "forest", "n_tree": 3}, "n_tree"),
-        ({"name": "forest", "recipe": "raport"}, "recipe must be one of.*Did you mean 'report'"),
+        ({"name": "forest", "recipe": "clasic"}, "recipe must be one of.*Did you mean 'classic'"),
     ],
 )
 def test_names_that_do_not_exist(arguments: dict[str, Any], message: str) -> None:
@@ -171,3 +171,14 @@ def test_an_accurate_network_reads_pixels_on_any_scale(tmp_path: Path) -> None:
     for same in (digits.data / np.float32(255), 255 - digits.data):
         # stretched to 255, a pixel half-way between two levels may go either way
         np.testing.assert_allclose(model.predict_proba(same), expected, atol=1e-3)
+
+
+def test_the_old_name_of_the_recipe_and_the_split_works_with_a_warning() -> None:
+    digits = load_sample_digits().sample(50, random_state=0)
+    with pytest.warns(FutureWarning, match="'report' is called 'classic' now"):
+        old = make_model("forest", recipe="report", random_state=0)  # type: ignore[arg-type]
+    assert repr(old) == repr(make_model("forest", recipe="classic", random_state=0))
+    with pytest.warns(FutureWarning):
+        parts = digits.split("report")  # type: ignore[arg-type]
+    for one, other in zip(parts, digits.split("classic"), strict=True):
+        np.testing.assert_array_equal(one, other)

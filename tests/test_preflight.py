@@ -172,7 +172,7 @@ class Untrained(DummyClassifier):
         self.model = model
 
 
-@pytest.mark.parametrize("recipe", ["report", "accurate"])
+@pytest.mark.parametrize("recipe", ["classic", "accurate"])
 @pytest.mark.parametrize("name", MODEL_NAMES)
 def test_our_own_models_on_the_digits_are_fine(name: str, recipe: Any) -> None:
     X_train, X_test, y_train, y_test = load_sample_digits().split()
@@ -181,7 +181,7 @@ def test_our_own_models_on_the_digits_are_fine(name: str, recipe: Any) -> None:
 
 
 def test_mnist_is_fine(mnist_folder: Path) -> None:
-    X_train, X_test, y_train, y_test = fetch_mnist(data_home=mnist_folder).split("report")
+    X_train, X_test, y_train, y_test = fetch_mnist(data_home=mnist_folder).split("classic")
     assert _found(X_train, y_train, test=(X_test, y_test)) == []
 
 

@@ -84,5 +84,5 @@ def test_what_float64_cannot_square_is_an_error() -> None:
 
 
 def test_a_recipe_that_is_not_there() -> None:
-    with pytest.raises(ValueError, match=r"one of 'report'.*Did you mean 'report'"):
+    with pytest.raises(ValueError, match=r"one of 'classic'.*Did you mean 'classic'"):
         make_preprocessor("reprot")  # type: ignore[arg-type]

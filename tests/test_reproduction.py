@@ -82,6 +82,6 @@ def test_a_claim_is_met_down_to_a_hundredth_below(
 def test_real_digits_are_read(name: str, mnist_folder: Path, empty_cache: Path) -> None:
     """A little of MNIST through each model as it is, some seconds' worth."""
     mnist = fetch_mnist(data_home=mnist_folder).sample(3000, random_state=0)
-    X_train, X_test, y_train, y_test = mnist.split("report")
+    X_train, X_test, y_train, y_test = mnist.split("classic")
     model = make_model(name, random_state=0).fit(X_train, y_train)
     assert model.score(X_test, y_test) > {"logistic": 0.83, "forest": 0.90, "network": 0.86}[name]

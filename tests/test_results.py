@@ -290,5 +290,5 @@ def test_a_comparison_shows_table_verdicts_and_the_best_report(comparison: Compa
     assert "good and same" not in shown
     assert max(len(line) for line in shown.splitlines()) < 80
     assert shown.endswith(str(comparison["best"]))
-    assert "Which kind of model reads better, by the folds:" in shown
+    assert "Which kind of model reads better? By the folds:" in shown
     assert "| best | 0.9133" in comparison.to_markdown()

@@ -8,7 +8,7 @@ the same digits. Which of them reads best, and how sure can you be?
 
 from mnist_models import MODEL_NAMES, compare, load_sample_digits, make_model
 
-X_train, X_test, y_train, y_test = load_sample_digits().split("report")
+X_train, X_test, y_train, y_test = load_sample_digits().split("classic")
 models = {name: make_model(name, random_state=0) for name in MODEL_NAMES}
 comparison = compare(models, X_train, y_train, test=(X_test, y_test))
 print(comparison.summary())

@@ -30,7 +30,7 @@ def small_conv(n_features, n_classes):
     )
 
 
-X_train, X_test, y_train, y_test = load_sample_digits().split("report")
+X_train, X_test, y_train, y_test = load_sample_digits().split("classic")
 settings = {"epochs": 12, "batch_size": 32, "random_state": 0}
 networks = {
     "dense": SequentialClassifier(**settings),

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 
 from mnist_models import load_model, load_sample_digits, make_model, save_model
 
-X_train, X_test, y_train, y_test = load_sample_digits().split("report")
+X_train, X_test, y_train, y_test = load_sample_digits().split("classic")
 model = make_model("forest", random_state=0).fit(X_train, y_train)
 
 folder = tempfile.TemporaryDirectory()
