@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 MADE = HERE / "_made"
 sys.path.insert(0, str(HERE))
 
-from make_page import make_page  # noqa: E402 - it is in this folder
+from make_extras import make_notebook, make_page  # noqa: E402 - it is in this folder
 
 project = "mnist_models"
 author = "The mnist_models developers"
@@ -64,7 +64,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "mnist_models"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-html_extra_path = ["_made"]  # the page that the start page links to
+html_extra_path = ["_made"]  # what make_extras makes
 html_show_sourcelink = False
 html_copy_source = False
 _ALONE = ("index", "tutorial", "report", "benchmarks", "why", "architecture", "security")
@@ -93,7 +93,9 @@ def _leave_out(_app: Any, _what: str, name: str, member: Any, skip: bool, _optio
     return None if ours and not routing else True
 
 
-def _make_page(_app: Any) -> None:
+def _make_extras(_app: Any) -> None:
+    tutorial = (HERE / "tutorial.md").read_text(encoding="utf-8")
+    (MADE / "tutorial.ipynb").write_text(make_notebook(tutorial), encoding="utf-8")
     if not (MADE / "page.html").exists():
         make_page(MADE / "page.html")
 
@@ -102,4 +104,4 @@ def setup(app: Any) -> None:
     """What Sphinx calls first."""
     MADE.mkdir(exist_ok=True)
     app.connect("autodoc-skip-member", _leave_out)
-    app.connect("builder-inited", _make_page)
+    app.connect("builder-inited", _make_extras)

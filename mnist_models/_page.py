@@ -39,6 +39,24 @@ _BLOCK_ROWS, _BLOCK_PIXELS = 1024, 2**20
 _SHEET_COLUMNS = 32
 _GREYS = 16  # four bits: more make no visible difference at this size
 
+# What a reader of the page may not know.
+_WORDS = {
+    "fold": "one of several equal parts of the training rows; each is read by a fit on the others",
+    "accuracy": "the share that is read right; 0.97 is 970 of 1,000",
+    "± std": "how much the score differs from fold to fold",
+    "95 % interval": "a range made by a method that is right 95 times in 100",
+    "recall": "of the images that are of a class, the share that is read as it",
+    "precision": "of the images that are read as a class, the share that is of it",
+    "f1-score": "the harmonic mean of precision and recall",
+    "support": "how many images of the class there are",
+    "macro avg": "the mean over the classes, each counting alike; weighted avg: by support",
+    "confidence": "the probability that a model gives to its answer",
+    "p": "how often chance alone would make such a difference, if there were none",
+    "Holm-corrected": "larger, to make up for testing several pairs of models",
+    "simultaneous": "of intervals: all of them hold at once, 95 times in 100",
+    "no difference shown": "the images are too few to tell; it does not mean that two are equal",
+}
+
 
 def write_page(
     path: str | PathLike[str],
@@ -140,6 +158,7 @@ def _content(
         "largest_error": largest_error,
         "folds_chart": _folds_chart(evaluations),
         "significance": significance,
+        "words": _WORDS,
         "origin": first.provenance,
     }
 

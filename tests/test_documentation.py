@@ -7,11 +7,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import pytest
 
+from docs.make_extras import make_notebook
 from tests.commands import run_command
 from tests.run_page import python_blocks
 
@@ -110,23 +110,13 @@ def test_the_python_runs(name: str, tmp_path: Path) -> None:
         assert words in done.stdout
 
 
-def _as_notebook(page: str) -> Any:
-    """A page of Markdown as a notebook: a cell for each block of Python, and what is between."""
-    from nbformat import v4
-
-    cells = []
-    for number, part in enumerate(re.split(r"^```python\n(.*?)^```$", page, flags=re.M | re.S)):
-        make = v4.new_code_cell if number % 2 else v4.new_markdown_cell
-        cells.append(make(part.strip()))
-    return v4.new_notebook(cells=cells)
-
-
 @pytest.mark.slow
 def test_the_tutorial_runs_as_a_notebook_and_prints_no_noise(tmp_path: Path) -> None:
+    import nbformat
     from nbclient import NotebookClient
 
     page = TUTORIAL.read_text(encoding="utf-8")
-    notebook = _as_notebook(page)
+    notebook = nbformat.reads(make_notebook(page), as_version=4)
     resources = {"metadata": {"path": str(tmp_path)}}
     NotebookClient(notebook, timeout=600, kernel_name="python3", resources=resources).execute()
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]

@@ -1,7 +1,8 @@
 // The page's script: choosing a model and a cell of its matrix shows digits. Reads the JSON in #data; fetches nothing.
 "use strict";
 (async () => {
-  const STEP = 60; // digits shown at once
+  const isNarrow = matchMedia("(max-width: 40rem)");
+  const STEP = isNarrow.matches ? 12 : 60; // digits shown at once
   const root = document.documentElement;
   const find = (selector, within = document) => within.querySelector(selector);
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -85,6 +86,9 @@
   function choose(changes) {
     Object.assign(chosen, changes);
     for (const part of all("[data-model]")) part.hidden = Number(part.dataset.model) !== chosen.model;
+    // On a phone, right below the matrix, where the finger is.
+    const above = isNarrow.matches ? find(".pair[data-model]:not([hidden])").firstElementChild : find("#confusion");
+    above.after(find("#digits"));
     for (const button of all(".matrix button, #all-errors")) {
       const isThis = codeOf(button, "true") === chosen.true && codeOf(button, "read") === chosen.read;
       button.setAttribute("aria-pressed", String(isThis));
@@ -189,7 +193,6 @@
 
   // Tab reaches one button of each matrix; the arrow keys move on from there.
   const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-  const isNarrow = matchMedia("(max-width: 40rem)"); // where the digits are far below the matrix
 
   for (const matrix of all(".matrix")) {
     const grid = all("tr", matrix).map((row) => all("button", row)).filter((row) => row.length);
@@ -208,8 +211,7 @@
       button.addEventListener("focus", () => enter(button));
       button.addEventListener("click", () => {
         choose({ true: codeOf(button, "true"), read: codeOf(button, "read") });
-        if (isNarrow.matches) find("#digits").scrollIntoView();
-        else find(".card")?.scrollIntoView({ block: "nearest" });
+        find(".card")?.scrollIntoView({ block: "nearest" });
       });
       button.addEventListener("keydown", (event) => {
         const edge = { Home: grid[i][i ? 0 : 1], End: grid[i].at(-1) }[event.key];
