@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mnist_models.linear import LogisticRegression as LogisticRegression
     from mnist_models.models import MODEL_NAMES as MODEL_NAMES
     from mnist_models.models import make_model as make_model
+    from mnist_models.models import search_frame as search_frame
     from mnist_models.models import search_space as search_space
     from mnist_models.network import SequentialClassifier as SequentialClassifier
     from mnist_models.persistence import load_model as load_model
@@ -72,6 +73,7 @@ _MODULES = {
     "make_preprocessor": "preprocessing",
     "read_images": "pictures",
     "save_model": "persistence",
+    "search_frame": "models",
     "search_space": "models",
 }
 

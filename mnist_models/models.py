@@ -1,19 +1,24 @@
 """The three models by name, and the parameter grids worth searching."""
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import PolynomialFeatures
+from sklearn.utils.validation import check_is_fitted
 
 from mnist_models._validation import check_name
 from mnist_models.forest import RandomForestClassifier
 from mnist_models.linear import LogisticRegression
 from mnist_models.preprocessing import CleanPaper, Recipe, Standardize, make_preprocessor
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 MODEL_NAMES = ("logistic", "forest", "network")
+_CLASSES = ("LogisticRegression", "RandomForestClassifier", "SequentialClassifier")
 
 # Share of the variance that the principal components must explain: on MNIST, 80 of them do.
 _EXPLAINED = 0.966
@@ -151,6 +156,57 @@ def search_space(
         values = {f"classify__{key}": list(values) for key, values in grids[name].items()}
         space.append({"preprocess": [preprocess], "classify": [classifier]} | values)
     return space
+
+
+def search_frame(search: Any) -> "pd.DataFrame":
+    """The candidates of a search as a table with a column ``model``; the best come first.
+
+    Parameters
+    ----------
+    search : GridSearchCV, RandomizedSearchCV or the like
+        Fitted, on a grid of :func:`search_space` or one like it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each candidate: ``model`` (``"logistic"``, ``"forest"``, ``"network"``, or the
+        name of a class), the parameters that vary, under their last name and NaN where the model
+        has none, and ``cv_results_``' scores, fit time and rank.
+
+    Raises
+    ------
+    NotFittedError
+        If ``fit`` was not called.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from mnist_models import load_sample_digits, make_model, search_frame, search_space
+    >>> digits = load_sample_digits().sample(300, random_state=0)
+    >>> search = GridSearchCV(make_model("logistic"), search_space(["logistic", "forest"]), cv=3)
+    >>> frame = search_frame(search.fit(digits.data, digits.target))
+    >>> frame.columns.tolist()[:4]
+    ['model', 'C', 'max_features', 'mean_fit_time']
+    """
+    import pandas as pd
+
+    check_is_fitted(search, "cv_results_")
+    results = pd.DataFrame(search.cv_results_)
+    models = [candidate.get("classify", search.estimator) for candidate in results["params"]]
+    frame = pd.DataFrame({"model": [_name_of(model) for model in models]})
+    for column in results.filter(regex="^param_.*__"):
+        values = results[column].astype(object)
+        frame[column.rpartition("__")[2]] = values.where(values.notna())
+    measured = results.filter(regex="^(mean_fit|mean_test|std_test|rank_test)")
+    frame = frame.join(measured)
+    rank = next(column for column in frame if column.startswith("rank_test"))
+    return frame.sort_values(rank, kind="stable", ignore_index=True)
+
+
+def _name_of(model: Any) -> str:
+    kind = type(model[-1] if isinstance(model, Pipeline) else model).__name__
+    ours = dict(zip(_CLASSES, MODEL_NAMES, strict=True))
+    return ours.get(kind, kind)
 
 
 def _make_steps(name: str, recipe: Recipe, random_state: Any) -> tuple[Any, Any]:

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
 from mnist_models import (
@@ -20,6 +23,7 @@ from mnist_models import (
     load_sample_digits,
     make_model,
     save_model,
+    search_frame,
     search_space,
 )
 from mnist_models.preprocessing import RECIPES
@@ -182,3 +186,21 @@ def test_the_old_name_of_the_recipe_and_the_split_works_with_a_warning() -> None
         parts = digits.split("report")  # type: ignore[arg-type]
     for one, other in zip(parts, digits.split("classic"), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_search_becomes_a_table_with_a_column_model() -> None:
+    digits = load_sample_digits().sample(200, random_state=0)
+    grid = [
+        {"classify": [DummyClassifier()], "preprocess": ["passthrough"]},
+        *search_space("logistic"),
+    ]
+    search = GridSearchCV(make_model("logistic"), grid, cv=2).fit(digits.data, digits.target)
+    frame = search_frame(search)
+    assert frame["model"].tolist() == ["logistic", "logistic", "DummyClassifier"]
+    assert set(frame["C"][:2]) == {0.01, 1.0}
+    assert frame["mean_test_score"].is_monotonic_decreasing
+    alone = GridSearchCV(make_model("forest", n_estimators=2), {"classify__max_depth": [1]}, cv=2)
+    frame = search_frame(alone.fit(digits.data, digits.target))
+    assert frame[["model", "max_depth"]].to_numpy().tolist() == [["forest", 1]]
+    with pytest.raises(NotFittedError):
+        search_frame(GridSearchCV(make_model("logistic"), {}))
