@@ -111,6 +111,22 @@ def seeded(seed: int | None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def layers_seeded(seed: int | None) -> Iterator[None]:
+    """The same for Keras's own layers, which take their seeds from Python's generator.
+
+    Setting TensorFlow's seed makes it forget the functions that it has prepared, which then takes
+    half of a small fit.
+    """
+    start_keras()
+    if seed is None:
+        yield
+        return
+    with generators_kept():
+        random.seed(seed)
+        yield
+
+
+@contextlib.contextmanager
 def generators_kept() -> Iterator[None]:
     """Restore the states of Python's and NumPy's generators afterwards; one thread at a time."""
     with _DRAWING:

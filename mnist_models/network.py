@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
-from mnist_models._keras_start import generators_kept, in_reach, seeded, start_keras
+from mnist_models._keras_start import generators_kept, in_reach, layers_seeded, start_keras
 from mnist_models._keras_training import Training, predict_rows
 from mnist_models._validation import (
     as_float32,
@@ -398,7 +398,7 @@ class SequentialClassifier(KerasClassifier):
 
     def _build_keras_model(self) -> Any:
         self._network = self._describe_network(self.n_features_in_, self.n_classes_)
-        with seeded(self._seed):
+        with layers_seeded(self._seed):
             return self._network.build()
 
     def _get_compile_kwargs(self) -> dict[str, Any]:
