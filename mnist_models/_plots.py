@@ -504,6 +504,9 @@ def _no_probabilities(evaluation: "Evaluation") -> ValueError:
 # -- what a model looks at -------------------------------------------------------------------------
 
 
+BY_CLASS = "blue speaks for the class, red against it"
+
+
 class Panel(NamedTuple):
     """One picture: values in colour, ink in outline, or ink alone."""
 

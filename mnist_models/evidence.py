@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_consistent_length, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from mnist_models._plots import Panel, fitted, plot_panels
+from mnist_models._plots import BY_CLASS, Panel, fitted, plot_panels
 from mnist_models._text import percent
 from mnist_models._validation import as_rows, some
 from mnist_models.preprocessing import CleanPaper, Deskew, HogFeatures, Standardize, resolve_shape
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 # Steps that turn images into images, a value for each pixel.
 _SCALING, _IMAGING = (Standardize, StandardScaler), (CleanPaper, Deskew)
 _BATCH_ROWS = 512  # whose gradients are found at once
-_BY_CLASS = "blue speaks for the class, red against it"
 
 
 def plot_evidence(
@@ -134,6 +133,31 @@ def plot_evidence(
     return plot_panels(panels, f"{type(looked_at.classifier).__name__}: {what}", ax)
 
 
+def evidence_of_fit(model: Any, X: Any, y: NDArray[Any]) -> dict[str, list[list[float]]] | None:
+    """What takes no time to find: mean evidence in the digits of each class, or importances.
+
+    Returns
+    -------
+    dict of str to list of list of float, or None
+        The pictures by their titles, in three digits; None for a model that has neither.
+    """
+    try:
+        shape = np.shape(X)
+        looked_at = _Model(
+            getattr(model, "best_estimator_", model), shape[1:3] if len(shape) > 2 else None
+        )
+        panels = looked_at.importances()
+        if looked_at.evidence() is not None:
+            panels, _ = looked_at.at_digits(as_rows(X), y)
+    except Exception:  # noqa: BLE001 - anybody's model, whose evaluation must not fail of this
+        return None
+    images = {panel.title: panel.values for panel in panels if panel.values is not None}
+    return {
+        title: [[float(f"{value:.3g}") for value in row] for row in image]
+        for title, image in images.items()
+    } or None
+
+
 class _Model:
     """A fitted model, and what it looks at."""
 
@@ -152,8 +176,8 @@ class _Model:
                 if isinstance(step, _SCALING) and step.scale_ is not None:
                     weights = weights / step.scale_
             panels = [self._panel(*each) for each in zip(self.classes, weights, strict=True)]
-            return panels, f"coefficients of pixels\n{_BY_CLASS}"
-        if panels := self._importances():
+            return panels, f"coefficients of pixels\n{BY_CLASS}"
+        if panels := self.importances():
             return panels, "importances"
         raise ValueError(
             f"{type(self.classifier).__name__} has neither coefficients of pixels nor importances "
@@ -162,21 +186,21 @@ class _Model:
 
     def at_digits(self, rows: NDArray[Any], labels: NDArray[Any]) -> tuple[list[Panel], str]:
         """What it looks at in several digits, by class where that is known."""
-        evidence = self._evidence()
+        evidence = self.evidence()
         if evidence is None:
-            return [*self._importances(), self._exchanged(rows, labels)], "importances"
-        panels, inputs, ink = [], _through(self.before, rows), self._ink(rows)
+            return [*self.importances(), self._exchanged(rows, labels)], "importances"
+        panels, inputs, ink = [], np.asarray(_through(self.before, rows)), self._ink(rows)
         for code in np.flatnonzero(np.isin(self.classes, labels)):
             of_class = np.flatnonzero(labels == self.classes[code])
             batches = [of_class[part] for part in gen_batches(len(of_class), _BATCH_ROWS)]
             sums = [evidence(inputs[b], np.full(len(b), code)).sum(axis=0) for b in batches]
             mean = np.sum(sums, axis=0) / len(of_class)
             panels.append(self._panel(self.classes[code], mean, ink[of_class].mean(axis=0)))
-        return panels, f"mean evidence in each class's digits\n{_BY_CLASS}"
+        return panels, f"mean evidence in each class's digits\n{BY_CLASS}"
 
     def at_digit(self, row: NDArray[Any], title: str) -> tuple[list[Panel], str]:
         """What in one digit, of shape (1, n_pixels), speaks for and against each class."""
-        evidence, n = self._evidence(), len(self.classes)
+        evidence, n = self.evidence(), len(self.classes)
         if evidence is None:
             values, what = self._wiped(row), "evidence of patches in one digit"
         else:
@@ -188,7 +212,7 @@ class _Model:
             names = [f"{n}: {percent(float(p), 0)}" for n, p in zip(names, shares, strict=True)]
         ink = self._ink(row)[0]
         panels = [self._panel(*each, ink) for each in zip(names, values, strict=True)]
-        return [Panel(title, None, ink), *panels], f"{what}\n{_BY_CLASS}"
+        return [Panel(title, None, ink), *panels], f"{what}\n{BY_CLASS}"
 
     def _panel(self, title: Any, values: NDArray[Any], ink: Any = None) -> Panel:
         return Panel(fitted(str(title), 18), values.reshape(self.shape), ink)
@@ -197,7 +221,7 @@ class _Model:
         """The digits as the last step leaves them that makes images."""
         makes = [isinstance(step, _IMAGING) and self.sees_pixels for step in self.before]
         last = max(np.flatnonzero(makes), default=-1)
-        return _through(self.before[: last + 1], rows).reshape(-1, *self.shape)
+        return np.asarray(_through(self.before[: last + 1], rows)).reshape(-1, *self.shape)
 
     def _coefficients(self) -> NDArray[Any] | None:
         """The coefficients of each class's score, shape (n_classes, n_pixels), if it has them."""
@@ -208,7 +232,7 @@ class _Model:
             coef = np.vstack([np.zeros_like(coef), coef])
         return coef - coef.mean(axis=0) if len(coef) == n else None
 
-    def _evidence(self) -> Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]] | None:
+    def evidence(self) -> Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]] | None:
         """What finds gradient times input of rows, each for a class; None if there is none."""
         weights = self._coefficients()
         if weights is not None:
@@ -222,7 +246,7 @@ class _Model:
             return None
         return lambda rows, codes: _gradient_times_input(network, rows, codes)
 
-    def _importances(self) -> list[Panel]:
+    def importances(self) -> list[Panel]:
         """By impurity, of pixels or of windows; nothing if it has none."""
         values = getattr(self.classifier, "feature_importances_", None)
         last = self.before[-1] if self.before else None
