@@ -142,10 +142,10 @@ def plot_confusion_matrix(evaluation: "Evaluation", labels: Any, ax: "Axes | Non
 
 
 def plot_confusion_matrices(
-    first: "Evaluation", second: "Evaluation", axes: "Sequence[Axes] | None"
+    first: "Evaluation", second: "Evaluation", labels: Any, axes: "Sequence[Axes] | None"
 ) -> "tuple[Axes, Axes]":
     """Draw two matrices side by side, in the same colours."""
-    one, other = _matrix(first), _matrix(second)
+    one, other = _matrix(first, labels), _matrix(second, labels)
     side = max(one.side, other.side)
     left, right = new_axes(2.2 * side, side, columns=2) if axes is None else axes
     largest_error = max(one.largest_error, other.largest_error)
@@ -154,7 +154,7 @@ def plot_confusion_matrices(
     return left, right
 
 
-def _matrix(evaluation: "Evaluation", labels: Any = None) -> Matrix:
+def _matrix(evaluation: "Evaluation", labels: Any) -> Matrix:
     title = _title(evaluation, f"accuracy {evaluation.accuracy:.4f}")
     names = _in_order(evaluation, labels)
     rows = [evaluation.classes.tolist().index(name) for name in names]

@@ -170,6 +170,8 @@ def test_a_pair_of_matrices_has_one_scale() -> None:
         np.testing.assert_array_equal(wrongs, beside)
     given = Figure().subplots(ncols=2)
     assert comparison.plot_confusion_matrices("two", "one", given) == tuple(given)
+    turned, _ = comparison.plot_confusion_matrices("one", "two", labels=["b", "a"])
+    assert [label.get_text() for label in turned.get_yticklabels()] == ["b", "a"]
     with pytest.raises(ValueError, match="axes must be two"):
         comparison.plot_confusion_matrices("one", "two", given[:1])
     with pytest.raises(ValueError, match="Did you mean 'two'"):
