@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mnist_models.datasets import load_sample_digits as load_sample_digits
     from mnist_models.evaluation import compare as compare
     from mnist_models.evaluation import evaluate as evaluate
+    from mnist_models.evidence import plot_evidence as plot_evidence
     from mnist_models.forest import RandomForestClassifier as RandomForestClassifier
     from mnist_models.keras_classifier import KerasClassifier as KerasClassifier
     from mnist_models.linear import LogisticRegression as LogisticRegression
@@ -71,6 +72,7 @@ _MODULES = {
     "load_sample_digits": "datasets",
     "make_model": "models",
     "make_preprocessor": "preprocessing",
+    "plot_evidence": "evidence",
     "read_images": "pictures",
     "save_model": "persistence",
     "search_frame": "models",

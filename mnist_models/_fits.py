@@ -33,6 +33,7 @@ from sklearn.utils.validation import check_memory
 
 from mnist_models._blas import one_blas_thread
 from mnist_models._validation import warn_user
+from mnist_models.evidence import evidence_of_fit
 from mnist_models.results import Evaluation, Fit, Provenance
 
 Rows: TypeAlias = NDArray[np.intp]
@@ -41,6 +42,7 @@ Folds: TypeAlias = list[tuple[Rows, Rows]]
 CV: TypeAlias = "int | BaseCrossValidator | Iterable[tuple[ArrayLike, ArrayLike]]"
 Scoring: TypeAlias = str | Callable[[Any, Any, Any], float] | None
 Memory: TypeAlias = "str | os.PathLike[str] | joblib.Memory | None"
+_ROWS_LOOKED_AT = 1000  # of the test set, for what a model looks at
 # A fit's figures, its predictions, and its probabilities with the classes of their columns.
 Result: TypeAlias = tuple[Fit, Labels, NDArray[np.float32] | None, Labels | None]
 
@@ -150,6 +152,10 @@ def fit_and_predict(task: Task, data: Data) -> Result:
         if task.reported and hasattr(model, "predict_proba"):
             probabilities = np.asarray(model.predict_proba(X_test), dtype=np.float32)
             classes = np.asarray(model.classes_)
+        evidence = None
+        if task.fold is None:
+            some = np.arange(len(y_test))[:_ROWS_LOOKED_AT]
+            evidence = evidence_of_fit(model, _take(X_test, some), y_test[some])
     history, best_epoch = _history(final_estimator(model))
     fit = Fit(
         score,
@@ -161,6 +167,7 @@ def fit_and_predict(task: Task, data: Data) -> Result:
         best_epoch=best_epoch,
         model_bytes=_pickled_bytes(model),
         peak_bytes=memory.rise,
+        evidence=evidence,
     )
     return fit, predictions, probabilities, classes
 

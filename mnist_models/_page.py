@@ -18,12 +18,15 @@ from sklearn.metrics import confusion_matrix
 from mnist_models import _text as text
 from mnist_models._files import atomic_writer
 from mnist_models._plots import (
+    BY_CLASS,
     MOST_CLASSES,
     Matrix,
+    Panel,
     as_images,
     metrics_of,
     new_axes,
     plot_cv_scores,
+    plot_panels,
     rows_by_confidence,
 )
 
@@ -148,6 +151,7 @@ def _content(
                 "confusions": result.confusions(3),
                 "seconds_per_digit": float(np.median(seconds)),
                 "charts": _learning_charts(name, result),
+                "evidence": _evidence_chart(name, result),
             }
         )
     return {
@@ -186,7 +190,9 @@ def _bytes(value: int) -> str:
 # -- charts ----------------------------------------------------------------------------------------
 
 
-def _chart(words: str, height: float, draw: Callable[[Any], Any]) -> dict[str, str]:
+def _chart(
+    words: str, height: float, draw: Callable[[Any], Any], width: float = 4.8
+) -> dict[str, str]:
     """A picture, drawn on the Axes that it is given, as the address of an SVG, and in words.
 
     An image of its own, it shares neither ids nor styles with the page, and its texts are outlines:
@@ -197,7 +203,7 @@ def _chart(words: str, height: float, draw: Callable[[Any], Any]) -> dict[str, s
     file = io.BytesIO()
     # whatever styles the caller has set; the salt makes the same ids every time
     with style.context(["default", {"svg.hashsalt": "mnist_models"}]):
-        ax = new_axes(4.8, height)
+        ax = new_axes(width, height)
         draw(ax)
         ax.figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     return {"words": words, "address": f"data:image/svg+xml;base64,{_base64(file.getvalue())}"}
@@ -219,7 +225,10 @@ def _folds_chart(evaluations: "Mapping[str, Evaluation]") -> dict[str, str]:
 def _learning_charts(name: str, result: "Evaluation") -> list[dict[str, str]]:
     """One for every metric that has values."""
     charts, histories = [], [fit.history or {} for fit in result.reported_fits]
-    for metric in metrics_of(result):
+    metrics = metrics_of(result)
+    if "cross_entropy" in metrics:  # the loss is the same, and the penalty on weights
+        metrics = [metric for metric in metrics if metric != "loss"]
+    for metric in metrics:
         curves = [
             history.get(key, []) for history in histories for key in (metric, f"val_{metric}")
         ]
@@ -230,6 +239,17 @@ def _learning_charts(name: str, result: "Evaluation") -> list[dict[str, str]]:
             words += f", best epoch {result.test.best_epoch + 1}"
         charts.append(_chart(words, 3.4, partial(result.plot_learning_curve, metric)))
     return charts
+
+
+def _evidence_chart(name: str, result: "Evaluation") -> dict[str, str] | None:
+    """What the model looks at, if the evaluation kept it."""
+    if result.test is None or not result.test.evidence:
+        return None
+    panels = [Panel(title, np.array(image)) for title, image in result.test.evidence.items()]
+    by_class = len(panels) > 1
+    what = f"evidence for each class: {BY_CLASS}" if by_class else "importances"
+    width, height = (9.0, 2.0 + 1.8 * ((len(panels) - 1) // 6)) if by_class else (3.4, 3.6)
+    return _chart(f"{name}: {what}", height, lambda ax: plot_panels(panels, "", ax), width)
 
 
 # -- digits ----------------------------------------------------------------------------------------

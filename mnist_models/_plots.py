@@ -7,7 +7,7 @@
 import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,15 +27,16 @@ if TYPE_CHECKING:
 
     from mnist_models.results import Evaluation
 
-# Of more classes than this, a matrix holds counts alone, and a legend names the worst alone.
+# Of more classes than this, a matrix holds counts alone, and curves are those of the worst.
 MOST_CLASSES = 12
 
 # Colours that the colour-blind can tell apart: M. Okabe and K. Ito, "Color Universal Design", 2008,
-# https://jfly.uni-koeln.de/color/. Black is kept for averages; yellow is too pale on white.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
-_BLUE, _VERMILLION = _COLOURS[0], _COLOURS[3]
+# https://jfly.uni-koeln.de/color/.
+_BLUE, _VERMILLION = "#0072B2", "#D55E00"
 _GREY, _LIGHT_GREY = "#737373", "#D9D9D9"
-_SMALL = 8  # points, for legends and captions
+# Sizes of text relative to the user's own, which can be read from the last row of a lecture hall:
+# of legends and captions, and of titles and names of axes.
+_SMALL, _LARGE = "medium", "large"
 
 _Curve: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64], float]  # x, y and area
 
@@ -49,10 +50,25 @@ def new_axes(width: float, height: float, columns: int = 1) -> Any:
     return figure.subplots(ncols=columns)
 
 
-def _finish(ax: "Axes", title: str, x: str, y: str) -> "Axes":
+def _new_panels(n: int, side: float, ax: "Axes | None") -> "tuple[Axes, list[Axes]]":
+    """Axes that hold a grid of ``n`` smaller ones, of that side in inches on a new figure."""
+    rows = -(-n // 6)
+    columns = -(-n // rows)
+    ax = new_axes(side * columns + 0.8, 1.15 * side * rows + 1) if ax is None else ax
+    ax.set(xticks=[], yticks=[])
+    ax.patch.set_visible(False)
+    ax.spines[:].set_visible(False)
+    across, down = columns + 0.16 * (columns - 1), rows + 0.36 * (rows - 1)  # in panels
+    places = [(1.16 * (k % columns) / across, 1.36 * (k // columns) / down) for k in range(n)]
+    boxes = [(x, 1 - y - 1 / down, 1 / across, 1 / down) for x, y in places]
+    return ax, [ax.inset_axes(box) for box in boxes]
+
+
+def _finish(ax: "Axes", title: str, x: str, y: str, pad: float | None = None) -> "Axes":
     """Add a title and names of the axes; remove the frame above and to the right."""
-    ax.set_title("\n".join(map(_plain, title.splitlines())), fontsize="medium")
-    ax.set(xlabel=x, ylabel=y)
+    ax.set_title("\n".join(map(_plain, title.splitlines())), fontsize=_LARGE, pad=pad)
+    ax.set_xlabel(x, fontsize=_LARGE)
+    ax.set_ylabel(y, fontsize=_LARGE)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 
@@ -62,12 +78,12 @@ def _plain(words: str) -> str:
     return " ".join(legible(words).split()).replace("$", r"\$")
 
 
-def _fitted(label: str, width: int, lines: int = 1) -> str:
+def fitted(label: str, width: int, lines: int = 1) -> str:
     r"""A label on at most so many lines of ``width`` characters, cut where it is longer.
 
     Examples
     --------
-    >>> _fitted("four", 8), _fitted("handwritten", 8), _fitted("a handwritten four", 11, lines=2)
+    >>> fitted("four", 8), fitted("handwritten", 8), fitted("a handwritten four", 11, lines=2)
     ('four', 'handwri…', 'a\nhandwritte…')
     """
     wrapped = textwrap.wrap(legible(label), width) or [""]
@@ -81,8 +97,12 @@ def _title(evaluation: "Evaluation", subject: str) -> str:
     return f"{evaluation.model_name} on {rows}: {subject}"
 
 
-def _labels(evaluation: "Evaluation") -> list[str]:
-    return [str(label) for label in evaluation.classes]
+def _in_order(evaluation: "Evaluation", labels: Any) -> list[Any]:
+    """The classes to draw: those given, in their order, or all of them."""
+    classes = evaluation.classes.tolist()
+    for label in classes if labels is None else labels:
+        check_name(label, classes, "each of labels")
+    return classes if labels is None else list(labels)
 
 
 # -- confusion matrices ----------------------------------------------------------------------------
@@ -113,19 +133,19 @@ class Matrix(NamedTuple):
         return max(4.0, (0.62 if n <= MOST_CLASSES else 0.3) * n) + 0.08 * longest
 
 
-def plot_confusion_matrix(evaluation: "Evaluation", ax: "Axes | None") -> "Axes":
+def plot_confusion_matrix(evaluation: "Evaluation", labels: Any, ax: "Axes | None") -> "Axes":
     """Draw counts and row percents in every cell, the diagonal in blue, errors in red."""
-    matrix = _matrix(evaluation)
+    matrix = _matrix(evaluation, labels)
     ax = new_axes(1.2 * matrix.side, matrix.side) if ax is None else ax
     _draw_matrix(matrix, ax, matrix.largest_error, with_bars=True)
     return ax
 
 
 def plot_confusion_matrices(
-    first: "Evaluation", second: "Evaluation", axes: "Sequence[Axes] | None"
+    first: "Evaluation", second: "Evaluation", labels: Any, axes: "Sequence[Axes] | None"
 ) -> "tuple[Axes, Axes]":
     """Draw two matrices side by side, in the same colours."""
-    one, other = _matrix(first), _matrix(second)
+    one, other = _matrix(first, labels), _matrix(second, labels)
     side = max(one.side, other.side)
     left, right = new_axes(2.2 * side, side, columns=2) if axes is None else axes
     largest_error = max(one.largest_error, other.largest_error)
@@ -134,16 +154,18 @@ def plot_confusion_matrices(
     return left, right
 
 
-def _matrix(evaluation: "Evaluation") -> Matrix:
+def _matrix(evaluation: "Evaluation", labels: Any) -> Matrix:
     title = _title(evaluation, f"accuracy {evaluation.accuracy:.4f}")
-    return Matrix(evaluation.confusion_matrix, _labels(evaluation), title)
+    names = _in_order(evaluation, labels)
+    rows = [evaluation.classes.tolist().index(name) for name in names]
+    return Matrix(evaluation.confusion_matrix[np.ix_(rows, rows)], [*map(str, names)], title)
 
 
 def _draw_matrix(matrix: Matrix, ax: "Axes", largest_error: float, *, with_bars: bool) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
     labels, few = matrix.labels, len(matrix.labels) <= MOST_CLASSES
-    names = [_fitted(label, 18, lines=3) for label in labels]
+    names = [fitted(label, 18, lines=3) for label in labels]
     display = ConfusionMatrixDisplay(matrix.counts, display_labels=names)
     display.plot(ax=ax, colorbar=False)
     display.im_.remove()
@@ -166,7 +188,7 @@ def _draw_matrix(matrix: Matrix, ax: "Axes", largest_error: float, *, with_bars:
         text.set(
             text="" if not count else f"{count}\n{percent(share, 1)}" if few else str(count),
             in_layout=False,  # inside anyway, and measuring thousands of them takes seconds
-            fontsize=8 if few else 6,
+            fontsize=_SMALL if few else "xx-small",
             color="white" if dark else "black",
         )
     _finish(ax, matrix.title, "predicted", "true")
@@ -257,7 +279,7 @@ def plot_errors(
         extent = (x, x + width, y + height, y)
         ax.imshow(image, cmap="gray_r", vmin=0, vmax=1, extent=extent)
         between = " → " if short else "\n→ "
-        caption = f"{_fitted(was, 21)}{between}{_fitted(read, 21)}"
+        caption = f"{fitted(was, 21)}{between}{fitted(read, 21)}"
         if confidence is not None:
             caption += f"\n{percent(float(confidence[row]), 1)}"
         ax.text(middle, top + 1.04, caption, ha="center", va="top", fontsize=_SMALL)
@@ -273,13 +295,14 @@ def plot_errors(
 
 
 def metrics_of(evaluation: "Evaluation") -> list[str]:
-    """The metrics in the histories: the loss first, then accuracy, then the others by name."""
+    """The metrics in the histories: first what early stopping watches, without a penalty."""
     histories = [fit.history or {} for fit in evaluation.reported_fits]
     names = {name.removeprefix("val_") for history in histories for name in history}
-    return sorted(names, key=lambda name: (name != "loss", name != "accuracy", name))
+    first = [name for name in ("cross_entropy", "loss", "accuracy") if name in names]
+    return [*first, *sorted(names.difference(first))]
 
 
-def plot_learning_curve(evaluation: "Evaluation", metric: str, ax: "Axes | None") -> "Axes":
+def plot_learning_curve(evaluation: "Evaluation", metric: str | None, ax: "Axes | None") -> "Axes":
     """Draw a metric of training and validation over the epochs, the best epoch marked."""
     from matplotlib.ticker import MaxNLocator
 
@@ -289,6 +312,7 @@ def plot_learning_curve(evaluation: "Evaluation", metric: str, ax: "Axes | None"
             f"A learning curve needs the history of a training, and {evaluation.model_name} keeps "
             "none. Evaluate a model with history_, such as SequentialClassifier."
         )
+    metric = metrics_of(evaluation)[0] if metric is None else metric
     check_name(metric, metrics_of(evaluation), "metric")
     ax = new_axes(6.4, 4.4) if ax is None else ax
     many = len(fits) > 1
@@ -314,7 +338,9 @@ def plot_learning_curve(evaluation: "Evaluation", metric: str, ax: "Axes | None"
     once = dict(zip(labels, handles, strict=True))
     ax.legend(once.values(), once.keys(), fontsize=_SMALL, frameon=False)
     which = "fitted on all rows" if evaluation.test else f"{len(fits)} folds"
-    return _finish(ax, f"{evaluation.model_name}, {which}", "epoch", _plain(metric))
+    return _finish(
+        ax, f"{evaluation.model_name}, {which}", "epoch", _plain(metric).replace("_", "-")
+    )
 
 
 def plot_cv_scores(models: "Mapping[str, Evaluation]", ax: "Axes | None") -> "Axes":
@@ -338,7 +364,7 @@ def plot_cv_scores(models: "Mapping[str, Evaluation]", ax: "Axes | None") -> "Ax
             written = f"{mean:.4f}" if abs(mean) < 1000 else f"{mean:.4g}"
             above: dict[str, Any] = {"textcoords": "offset points", "ha": "center"}
             ax.annotate(written, (mean, place), (0, 13), fontsize=_SMALL, **above)
-    ax.set_yticks(range(len(models)), [_fitted(name, 24, lines=3) for name in models])
+    ax.set_yticks(range(len(models)), [fitted(name, 24, lines=3) for name in models])
     ax.set_ylim(len(models) - 0.5, -0.7)
     title = f"{table.shape[1]} folds: a point for each, a bar for the mean, its 95 % interval"
     return _finish(ax, title, _plain(next(iter(models.values())).scoring), "")
@@ -369,7 +395,7 @@ def plot_calibration(evaluation: "Evaluation", ax: "Axes | None") -> "Axes":
     middles = edges[:-1] + 0.5 / _BINS
     ax.bar(middles, counts / counts.sum(), 0.9 / _BINS, color=_LIGHT_GREY, zorder=0)
     for middle, count in zip(middles, counts, strict=True):
-        ax.text(middle, 0.012, str(count), ha="center", fontsize=_SMALL - 1, color="#404040")
+        ax.text(middle, 0.012, str(count), ha="center", fontsize=_SMALL, color="#404040")
 
     x, y = sums / np.maximum(counts, 1), hits / np.maximum(counts, 1)
     areas = np.maximum(220 * counts / counts.max(), 12)
@@ -390,74 +416,82 @@ def plot_calibration(evaluation: "Evaluation", ax: "Axes | None") -> "Axes":
 
 # -- one class against the rest --------------------------------------------------------------------
 
-_GRID = np.linspace(0, 1, 1001)
-_LOOKS: list[dict[str, Any]] = [
-    {"color": colour, "linestyle": dashes, "lw": 1.2}
-    for dashes in ("-", (0, (4, 1.5)))
-    for colour in _COLOURS
-]
 
-
-def plot_roc(evaluation: "Evaluation", ax: "Axes | None") -> "Axes":
-    """Draw recall over false positive rate, a curve for each class, and their average.
-
-    The average is the mean of the classes' recalls at the same false positive rate.
-    """
+def plot_roc(evaluation: "Evaluation", labels: Any, ax: "Axes | None") -> "Axes":
+    """Draw recall over false positive rate, a panel for each class."""
 
     def roc(of_class: Any, probability: Any) -> _Curve:
         x, y, _ = roc_curve(of_class, probability)
         return x, y, float(auc(x, y))
 
-    curves, missing = _of_each_class(roc, evaluation)
-    ax = new_axes(6.4, 5.6) if ax is None else ax
-    ax.plot([0, 1], [0, 1], color=_GREY, linestyle=":", lw=1, zorder=0)
-    average = np.mean([np.interp(_GRID, x, y) for x, y, _ in curves.values()], axis=0)
-    average = np.append(0, _GRID), np.append(0, average)
-    _draw_curves(ax, curves, average, missing, "AUC", "lower right")
-    title = _title(evaluation, "ROC")
-    return _finish(ax, title, "false positive rate", "true positive rate (recall)")
+    names = ("ROC", "AUC", "false positive rate", "true positive rate (recall)")
+    return _plot_each_class(evaluation, roc, labels, names, ax)
 
 
-def plot_precision_recall(evaluation: "Evaluation", ax: "Axes | None") -> "Axes":
-    """Draw precision over recall, a curve for each class, and their average.
+def plot_precision_recall(evaluation: "Evaluation", labels: Any, ax: "Axes | None") -> "Axes":
+    """Draw precision over recall, a panel for each class.
 
-    Curves are steps, as average precision sums them. The average is the mean of the classes'
-    precisions at the same recall.
+    Curves are steps, as average precision sums them.
     """
 
     def precision_recall(of_class: Any, probability: Any) -> _Curve:
         y, x, _ = precision_recall_curve(of_class, probability, drop_intermediate=True)
         return x, y, float(average_precision_score(of_class, probability))
 
-    curves, missing = _of_each_class(precision_recall, evaluation)
-    ax = new_axes(6.4, 5.6) if ax is None else ax
-    # at each recall of the grid, the precision of the highest threshold that reaches it
-    heights = [y[::-1][np.searchsorted(x[::-1], _GRID)] for x, y, _ in curves.values()]
-    average = _GRID[::-1], np.mean(heights, axis=0)[::-1]
-    _draw_curves(ax, curves, average, missing, "AP", "lower left", drawstyle="steps-post")
-    ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
-    return _finish(ax, _title(evaluation, "precision and recall"), "recall", "precision")
+    names = ("precision and recall", "AP", "recall", "precision")
+    return _plot_each_class(evaluation, precision_recall, labels, names, ax, drawstyle="steps-post")
 
 
-def _of_each_class(
-    make_curve: Callable[[Any, Any], _Curve], evaluation: "Evaluation"
-) -> tuple[dict[str, _Curve], list[str]]:
-    """The curves by label, and the labels of classes that have none."""
-    probabilities, labels = evaluation.probabilities, _labels(evaluation)
-    if probabilities is None:
+def _plot_each_class(
+    evaluation: "Evaluation",
+    make_curve: Callable[[Any, Any], _Curve],
+    labels: Any,
+    names: tuple[str, str, str, str],
+    ax: "Axes | None",
+    **style: Any,
+) -> "Axes":
+    """Draw a panel for each class with its curve, and the others' in grey behind it.
+
+    ``names`` are those of the subject, the area, and the axes. A class without rows has no curve.
+    """
+    subject, area, x_name, y_name = names
+    if evaluation.probabilities is None:
         raise _no_probabilities(evaluation)
-    truth = evaluation.y_true[:, None] == evaluation.classes
-    curves = {
-        label: make_curve(of_class, probability)
-        for label, of_class, probability in zip(labels, truth.T, probabilities.T, strict=True)
-        if of_class.any() and not of_class.all()
-    }
-    if not curves:
+    curves: dict[Any, _Curve | None] = {}
+    for label in _in_order(evaluation, labels):
+        of_class = evaluation.y_true == label
+        column = evaluation.probabilities[:, evaluation.classes == label][:, 0]
+        has_curve = of_class.any() and not of_class.all()
+        curves[label] = make_curve(of_class, column) if has_curve else None
+    drawn = {label: curve for label, curve in curves.items() if curve is not None}
+    if not drawn:
         raise ValueError(
             "A curve needs rows of a class and rows of others. "
-            f"Got {len(truth)} rows, all of one class, instead."
+            f"Got {len(evaluation.y_true)} rows, all of one class, instead."
         )
-    return curves, [label for label in labels if label not in curves]
+    shown = list(curves)
+    if len(shown) > MOST_CLASSES:
+        worst = set(sorted(drawn, key=lambda label: drawn[label][2])[:MOST_CLASSES])
+        shown = [label for label in shown if label in worst]
+    ax, panels = _new_panels(len(shown), 1.75, ax)
+    for label, panel in zip(shown, panels, strict=True):
+        curve = curves[label]
+        for x, y, _ in drawn.values():
+            panel.plot(x, y, color="#BFBFBF", lw=1, **style)
+        if curve is not None:
+            panel.plot(*curve[:2], color=_BLUE, lw=2, **style)
+        written = "no rows" if curve is None else f"{curve[2]:.4f}"
+        panel.set_title(f"{fitted(str(label), 12)}: {written}", fontsize=_LARGE)
+        panel.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+        panel.set(xticklabels=("0", "", "1"), yticklabels=("0", "", "1"))
+        panel.spines[["top", "right"]].set_visible(False)
+    mean = np.mean([of_class for _, _, of_class in drawn.values()])
+    title = _title(evaluation, subject)
+    title += f"\n{area} of each class against the rest, {mean:.4f} on average"
+    if len(shown) < len(curves):
+        title += f"; the {len(shown)} worst of {len(curves)}"
+    ax.xaxis.labelpad, ax.yaxis.labelpad = 22.0, 18.0  # past what is written beside the panels
+    return _finish(ax, title, x_name, y_name, pad=26)
 
 
 def _no_probabilities(evaluation: "Evaluation") -> ValueError:
@@ -467,30 +501,40 @@ def _no_probabilities(evaluation: "Evaluation") -> ValueError:
     )
 
 
-def _draw_curves(
-    ax: "Axes",
-    curves: dict[str, _Curve],
-    average: tuple[NDArray[np.float64], NDArray[np.float64]],
-    missing: Sequence[str],
-    area: str,
-    place: Literal["lower left", "lower right"],
-    **style: Any,
-) -> None:
-    """Draw a line for each class in order, then the average, and a legend with the areas."""
-    named = list(curves)
-    if len(curves) > MOST_CLASSES:
-        named = sorted(curves, key=lambda label: curves[label][2])[: len(_COLOURS)]  # the worst
-    for label, (x, y, of_class) in curves.items():
-        look: dict[str, Any] = {"color": _LIGHT_GREY, "lw": 0.8, "zorder": 1}
-        if label in named:
-            look = {"label": f"{of_class:.4f}  {_fitted(label, 22)}", **_LOOKS[named.index(label)]}
-        ax.plot(x, y, **look, **style)
-    mean = np.mean([of_class for _, _, of_class in curves.values()])
-    ax.plot(*average, color="black", lw=2, label=f"{mean:.4f}  macro average", **style)
-    if len(curves) > len(named):
-        rest = len(curves) - len(named)
-        ax.plot([], [], color=_LIGHT_GREY, label=f"{rest} classes, each higher")
-    if missing:
-        rest_of = _fitted(", ".join(missing), 24)
-        ax.plot([], [], linestyle="none", label=f"no rows, so no curve: {rest_of}")
-    ax.legend(title=area, loc=place, fontsize=_SMALL, title_fontsize=_SMALL)
+# -- what a model looks at -------------------------------------------------------------------------
+
+
+BY_CLASS = "blue speaks for the class, red against it"
+
+
+class Panel(NamedTuple):
+    """One picture: values in colour, ink in outline, or ink alone."""
+
+    title: str
+    values: NDArray[Any] | None
+    ink: NDArray[Any] | None = None
+
+
+def plot_panels(panels: Sequence[Panel], title: str, ax: "Axes | None") -> "Axes":
+    """Draw the pictures with the same colours, white for 0; the strongest 2 % are cut."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colours = LinearSegmentedColormap.from_list("evidence", [_VERMILLION, "#FFFFFF", _BLUE])
+    values = [np.abs(panel.values).ravel() for panel in panels if panel.values is not None]
+    most = float(np.quantile(np.concatenate(values), 0.98)) or 1.0
+    few = len(panels) <= 2
+    ax, places = _new_panels(len(panels), 3.0 if few else 1.9, ax)
+    for place, panel in zip(places, panels, strict=True):
+        image, ink = panel.values, panel.ink
+        place.set_title(panel.title, fontsize=_LARGE)
+        place.set(xticks=[], yticks=[])
+        extent = None if ink is None else (0, ink.shape[1], ink.shape[0], 0)
+        if image is not None:
+            place.imshow(image, colours, vmin=-most, vmax=most, extent=extent)
+        elif ink is not None:
+            place.imshow(ink, "gray_r", extent=extent)
+        if image is not None and ink is not None and ink.max() > ink.min():
+            x, y = (np.arange(side) + 0.5 for side in ink.shape[::-1])
+            half = (float(ink.max()) + float(ink.min())) / 2
+            place.contour(x, y, ink, [half], colors="#404040", linewidths=0.8)
+    return _finish(ax, title, "", "", pad=46 if few else 28)

@@ -134,7 +134,12 @@ class Comparison(Mapping[str, Evaluation]):
         return _plots.plot_cv_scores({name: self[name] for name in self.ranking()}, ax)
 
     def plot_confusion_matrices(
-        self, first: str, second: str, axes: "Sequence[Axes] | None" = None
+        self,
+        first: str,
+        second: str,
+        axes: "Sequence[Axes] | None" = None,
+        *,
+        labels: Sequence[Any] | None = None,
     ) -> "tuple[Axes, Axes]":
         """Draw two models' confusion matrices side by side, in the same colours.
 
@@ -144,6 +149,8 @@ class Comparison(Mapping[str, Evaluation]):
             The models' names.
         axes : sequence of two matplotlib.axes.Axes, default=None
             Where to draw. None: on a new figure, which is ``figure`` of either.
+        labels : sequence of labels, default=None
+            The classes to draw, in this order, as for :meth:`Evaluation.plot_confusion_matrix`.
 
         Returns
         -------
@@ -153,13 +160,13 @@ class Comparison(Mapping[str, Evaluation]):
         Raises
         ------
         ValueError
-            If there is no such model, or ``axes`` are not two.
+            If there is no such model or label, or ``axes`` are not two.
         """
         for name in (first, second):
             check_name(name, self, "model")
         if axes is not None and len(axes) != 2:
             raise ValueError(f"axes must be two, one for each matrix. Got {len(axes)} instead.")
-        return _plots.plot_confusion_matrices(self[first], self[second], axes)
+        return _plots.plot_confusion_matrices(self[first], self[second], labels, axes)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain data, ready for JSON.

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import chain, count
@@ -74,6 +74,10 @@ class Fit:
         The most memory that the process held while fitting and predicting, above what it held
         before. None for fits that shared a process, and where the system does not report memory
         as Linux does.
+    evidence : dict of str to list of list of float, or None
+        Of the fit on all of X: what the model looks at, as :func:`mnist_models.plot_evidence` has
+        it. For linear models of pixels and networks a picture for each class, with the mean
+        evidence in up to 1,000 digits of the test set; for forests their importances.
     """
 
     score: float
@@ -85,6 +89,7 @@ class Fit:
     best_epoch: int | None = None
     model_bytes: int | None = None
     peak_bytes: int | None = None
+    evidence: dict[str, list[list[float]]] | None = None
 
 
 @dataclass(frozen=True)
@@ -455,7 +460,9 @@ class Evaluation:
                 wrong = wrong & (labels == label)
         return np.flatnonzero(wrong)
 
-    def plot_confusion_matrix(self, ax: "Axes | None" = None) -> "Axes":
+    def plot_confusion_matrix(
+        self, ax: "Axes | None" = None, *, labels: Sequence[Any] | None = None
+    ) -> "Axes":
         """Draw the confusion matrix: counts and row percents, correct ones in blue, errors in red.
 
         Red has a scale of its own, up to the largest error: on the scale of the diagonal, 2 %
@@ -465,13 +472,21 @@ class Evaluation:
         ----------
         ax : matplotlib.axes.Axes, default=None
             Where to draw. None: on a new figure, which is ``ax.figure`` of the result.
+        labels : sequence of labels, default=None
+            The classes to draw, in this order, such as ``ImageDataset.class_names``. None: all of
+            ``classes``.
 
         Returns
         -------
         matplotlib.axes.Axes
             What was drawn on.
+
+        Raises
+        ------
+        ValueError
+            If a label is not one of ``classes``.
         """
-        return _plots.plot_confusion_matrix(self, ax)
+        return _plots.plot_confusion_matrix(self, labels, ax)
 
     def plot_errors(
         self,
@@ -511,15 +526,17 @@ class Evaluation:
         """
         return _plots.plot_errors(self, images, true, predicted, n, ax)
 
-    def plot_learning_curve(self, metric: str = "loss", ax: "Axes | None" = None) -> "Axes":
+    def plot_learning_curve(self, metric: str | None = None, ax: "Axes | None" = None) -> "Axes":
         """Draw a metric of training and validation over the epochs, the best epoch marked.
 
         For the fit on all of X if there was a test set, otherwise for every fold.
 
         Parameters
         ----------
-        metric : str, default="loss"
-            A key of the history: ``"loss"`` or ``"accuracy"`` for SequentialClassifier.
+        metric : str, default=None
+            A key of the history: ``"cross_entropy"``, ``"accuracy"`` or ``"loss"``, which includes
+            the L2 penalty, for SequentialClassifier. None: ``"cross_entropy"``, which early
+            stopping watches, or ``"loss"`` where the history has none.
         ax : matplotlib.axes.Axes, default=None
             Where to draw. None: on a new figure, which is ``ax.figure`` of the result.
 
@@ -566,51 +583,63 @@ class Evaluation:
         """
         return _plots.plot_calibration(self, ax)
 
-    def plot_roc(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the ROC curve of each class against the rest, and their average.
+    def plot_roc(self, ax: "Axes | None" = None, *, labels: Sequence[Any] | None = None) -> "Axes":
+        """Draw the ROC curve of each class against the rest, in a panel of its own.
 
-        The legend has the area under each curve (AUC); that of the average is the classes' mean.
-        Of more than 12 classes it names the six worst.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw. None: on a new figure, which is ``ax.figure`` of the result.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            A class without rows has no curve; the legend says so.
-
-        Raises
-        ------
-        ValueError
-            If the model has no ``predict_proba``, or all rows are of one class.
-        """
-        return _plots.plot_roc(self, ax)
-
-    def plot_precision_recall(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw precision over recall for each class against the rest, and their average.
-
-        The legend has the average precision (AP) of each; that of the average is the classes'
-        mean. Of more than 12 classes it names the six worst.
+        Pale grey are the curves of the other classes. Numbers are the areas under the curves (AUC)
+        and their mean. Of more than 12 classes, the 12 worst are shown.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
             Where to draw. None: on a new figure, which is ``ax.figure`` of the result.
+        labels : sequence of labels, default=None
+            The classes to draw, in this order, such as ``ImageDataset.class_names``. None: all of
+            ``classes``.
 
         Returns
         -------
         matplotlib.axes.Axes
-            A class without rows has no curve; the legend says so.
+            What was drawn on; its ``child_axes`` are the panels. That of a class without rows
+            says so.
 
         Raises
         ------
         ValueError
-            If the model has no ``predict_proba``, or all rows are of one class.
+            If the model has no ``predict_proba``, all rows are of one class, or a label is not one
+            of ``classes``.
         """
-        return _plots.plot_precision_recall(self, ax)
+        return _plots.plot_roc(self, labels, ax)
+
+    def plot_precision_recall(
+        self, ax: "Axes | None" = None, *, labels: Sequence[Any] | None = None
+    ) -> "Axes":
+        """Draw precision over recall of each class against the rest, in a panel of its own.
+
+        Pale grey are the curves of the other classes. Numbers are the average precisions (AP) and
+        their mean. Of more than 12 classes, the 12 worst are shown.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw. None: on a new figure, which is ``ax.figure`` of the result.
+        labels : sequence of labels, default=None
+            The classes to draw, in this order, such as ``ImageDataset.class_names``. None: all of
+            ``classes``.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            What was drawn on; its ``child_axes`` are the panels. That of a class without rows
+            says so.
+
+        Raises
+        ------
+        ValueError
+            If the model has no ``predict_proba``, all rows are of one class, or a label is not one
+            of ``classes``.
+        """
+        return _plots.plot_precision_recall(self, labels, ax)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain data, ready for JSON.

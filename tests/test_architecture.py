@@ -24,7 +24,7 @@ FLOORS = [
     {"_image_kernels", "_forest_kernels", "_warp_kernels", "_linear_solver"}
     | {"_idx", "_csv", "_model_files", "_plots"},
     {"_mnist", "pictures", "preprocessing", "linear", "forest", "_keras_training", "_page"},
-    {"datasets", "keras_classifier", "results"},
+    {"datasets", "keras_classifier", "results", "evidence"},
     {"network", "significance", "_fits"},
     {"models", "comparison", "_preflight", "_model_parts"},
     {"evaluation", "persistence"},
@@ -138,11 +138,15 @@ assert dict(os.environ) == environment
 _FIT = """
 import sys
 import numpy as np
-from mnist_models import make_model
+from mnist_models import make_model, plot_evidence
 X, y = np.random.default_rng(0).normal(size=(60, 784)), np.arange(60) % 3
-make_model("logistic").fit(X, y).predict(X)
-make_model("forest", n_estimators=2).fit(X, y).predict(X)
+models = make_model("logistic"), make_model("forest", n_estimators=2)
+for model in models:
+    model.fit(X, y).predict(X)
 assert not {"tensorflow", "keras", "scikeras", "matplotlib"} & set(sys.modules)
+for model in models:
+    plot_evidence(model, X[:2])
+assert not {"tensorflow", "keras", "scikeras"} & set(sys.modules)
 """
 
 

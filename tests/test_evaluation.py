@@ -27,7 +27,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
 import mnist_models
-from mnist_models import Comparison, Evaluation, compare, evaluate, make_model
+from mnist_models import Comparison, Evaluation, compare, evaluate, make_model, plot_evidence
 
 from .conftest import Split, quick_model
 
@@ -92,6 +92,27 @@ def test_the_networks_history_is_kept(digits: Split) -> None:
     X_train, _, y_train, _ = digits
     evaluation = evaluate(quick_model("network", epochs=2), X_train[:200], y_train[:200], cv=2)
     assert all(fold.history and len(fold.history["loss"]) == 2 for fold in evaluation.folds)
+
+
+def test_a_test_fit_keeps_what_the_model_looks_at(digits: Split) -> None:
+    X, X_test, y, y_test = digits
+    kinds = ("logistic", "forest")
+    models = {name: quick_model(name) for name in kinds} | {"odd": DummyClassifier()}
+    found = compare(models, X, y, test=(X_test, y_test), cv=2)
+    for name in kinds:
+        test = found[name].test
+        assert test is not None
+        assert test.evidence is not None
+        drawn: Any = plot_evidence(models[name].fit(X, y), X_test, y_test).child_axes
+        for panel, image in zip(drawn, test.evidence.values(), strict=False):
+            np.testing.assert_allclose(
+                panel.images[0].get_array(), np.array(image), rtol=1e-2, atol=1e-6
+            )
+        assert [*test.evidence] == [panel.get_title() for panel in drawn][: len(test.evidence)]
+        assert found[name].folds[0].evidence is None
+    odd = found["odd"].test
+    assert odd is not None
+    assert odd.evidence is None
 
 
 def test_models_are_named_by_strings(table: tuple[Any, Any]) -> None:

@@ -212,6 +212,25 @@ def test_folds_and_learning_curves_are_pictures_that_say_what_they_show(
     assert list(_charts(text))[1:] == ["model: loss by epoch", "model: accuracy by epoch"]
 
 
+def test_what_the_models_look_at_is_shown_where_it_is_known(tmp_path: Path) -> None:
+    image = [[0.0, 1.0], [-1.0, 0.5]]
+    kept = {"network": dict.fromkeys("abc", image), "forest": {"by impurity": image}, "odd": None}
+    found = {}
+    for name, evidence in kept.items():
+        one = made_up(name)
+        assert one.test is not None
+        found[name] = dataclasses.replace(
+            one, test=dataclasses.replace(one.test, evidence=evidence)
+        )
+    text = written(Comparison(found), tmp_path / "page.html")
+    charts = [words for words in _charts(text) if "evidence" in words or "importances" in words]
+    assert sorted(charts) == [
+        "forest: importances",
+        "network: evidence for each class: blue speaks for the class, red against it",
+    ]
+    assert text.count("What it looks at") == 2
+
+
 @pytest.mark.parametrize("score", [float("nan"), float("-inf"), -1e-100, 1e100])
 def test_odd_scores_make_a_page_all_the_same(tmp_path: Path, score: float) -> None:
     found = dataclasses.replace(made_up(), scoring="odd")

@@ -57,7 +57,10 @@ def test_a_frame_has_a_row_for_every_fit(comparison: Comparison) -> None:
     frame = evaluation.to_frame()
     assert frame["part"].tolist() == ["fold 1", "fold 2", "fold 3", "test"]
     assert set(frame["model"]) == {"near"}
-    assert set(frame) == {"model", "part"} | {f.name for f in dataclasses.fields(Fit)} - {"history"}
+    assert set(frame) == {"model", "part"} | {f.name for f in dataclasses.fields(Fit)} - {
+        "history",
+        "evidence",
+    }
     np.testing.assert_array_equal(frame["score"][:3], evaluation.cv_scores)
     assert frame["score"].iloc[-1] == evaluation.accuracy
     assert frame["n_train"].tolist() == [80, 80, 80, 120]

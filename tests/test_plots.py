@@ -64,6 +64,11 @@ def _texts(axes: Any) -> list[str]:
     return [text.get_text() for text in axes.texts]
 
 
+def _titles(axes: Any) -> list[str]:
+    """Those of the panels."""
+    return [panel.get_title() for panel in axes.child_axes]
+
+
 def _points(line: Any) -> NDArray[np.float64]:
     """Where a line goes, shape (n, 2)."""
     return np.asarray(line.get_xydata(), dtype=np.float64)
@@ -104,7 +109,7 @@ def test_a_picture_is_drawn_where_it_is_told_or_on_a_figure_of_its_own(picture: 
 
     given = Figure().subplots()
     assert PICTURES[picture](ax=given) is given
-    assert given.has_data()
+    assert any(axes.has_data() for axes in [given, *given.child_axes])
     new = PICTURES[picture]()
     assert new.figure is not given.figure
     assert _png(new).startswith(b"\x89PNG")
@@ -165,6 +170,8 @@ def test_a_pair_of_matrices_has_one_scale() -> None:
         np.testing.assert_array_equal(wrongs, beside)
     given = Figure().subplots(ncols=2)
     assert comparison.plot_confusion_matrices("two", "one", given) == tuple(given)
+    turned, _ = comparison.plot_confusion_matrices("one", "two", labels=["b", "a"])
+    assert [label.get_text() for label in turned.get_yticklabels()] == ["b", "a"]
     with pytest.raises(ValueError, match="axes must be two"):
         comparison.plot_confusion_matrices("one", "two", given[:1])
     with pytest.raises(ValueError, match="Did you mean 'two'"):
@@ -230,6 +237,16 @@ def test_every_fold_has_a_curve_and_the_test_fit_goes_before_them() -> None:
     assert _points(line).tolist() == [[1, 5.0], [2, 4.0]]
 
 
+def test_what_early_stopping_watches_is_drawn_first() -> None:
+    """The penalty in the loss still falls after the best epoch."""
+    watched = {"cross_entropy": [2.0, 1.0, 0.5], "val_cross_entropy": [2.0, 1.0, 1.5]}
+    axes = _with_history(HISTORY | watched).plot_learning_curve()
+    assert axes.get_ylabel() == "cross-entropy"
+    assert _points(axes.lines[2]).tolist() == [[2, 1.0]]  # the least of all
+    with_penalty = _with_history(HISTORY | watched).plot_learning_curve("loss")
+    assert _points(with_penalty.lines[2]).tolist() == [[2, 2.5]]
+
+
 def test_without_history_or_such_a_metric_there_is_no_learning_curve() -> None:
     with pytest.raises(ValueError, match=r"model keeps none.*SequentialClassifier"):
         _evaluation().plot_learning_curve()
@@ -277,38 +294,59 @@ def test_no_line_of_calibration_goes_through_bins_of_few_rows() -> None:
 @pytest.mark.parametrize(
     ("kind", "score"), [("roc", roc_auc_score), ("precision_recall", average_precision_score)]
 )
-def test_curves_have_the_areas_that_scikit_learn_finds(kind: str, score: Any) -> None:
+def test_every_class_has_a_panel_with_the_area_that_scikit_learn_finds(
+    kind: str, score: Any
+) -> None:
     evaluation = _evaluation()
     truth, shares = evaluation.y_true[:, None] == evaluation.classes, evaluation.probabilities
-    areas = score(truth, shares, average=None)
-    axes = getattr(evaluation, f"plot_{kind}")()
-    assert _legend(axes)[:3] == [f"{a:.4f}  {c}" for a, c in zip(areas, "abc", strict=True)]
-    assert _legend(axes)[3] == f"{np.mean(areas):.4f}  macro average"
-    x, height = _points(axes.lines[-1]).T
-    assert abs(np.trapezoid(height, x)) == pytest.approx(np.mean(areas), abs=2e-3)
+    areas = dict(zip("abc", score(truth, shares, average=None), strict=True))
+    plot = getattr(evaluation, f"plot_{kind}")
+    axes = plot()
+    assert _titles(axes) == [f"{label}: {area:.4f}" for label, area in areas.items()]
+    assert f"{np.mean([*areas.values()]):.4f} on average" in axes.get_title()
+    for panel, area in zip(axes.child_axes, areas.values(), strict=True):
+        *behind, own = panel.lines
+        assert len(behind) == 3
+        assert {line.get_color() for line in behind}.isdisjoint([own.get_color()])
+        x, height = _points(own).T
+        steps = np.diff(x) * (height[1:] if kind == "roc" else height[:-1])
+        if kind == "precision_recall":  # average precision sums steps
+            assert abs(steps.sum()) == pytest.approx(area)
+        else:
+            assert np.trapezoid(height, x) == pytest.approx(area)
+    assert _titles(plot(labels=["c", "a"])) == [f"{label}: {areas[label]:.4f}" for label in "ca"]
+    with pytest.raises(ValueError, match=r"each of labels must be one of 'a', 'b', 'c'"):
+        plot(labels=["d"])
+
+
+def test_a_confusion_matrix_has_the_classes_in_the_order_asked_for() -> None:
+    evaluation = _evaluation()
+    axes = evaluation.plot_confusion_matrix(labels=["c", "b", "a"])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["c", "b", "a"]
+    counts = [int(text.partition("\n")[0] or 0) for text in _texts(axes)]
+    assert counts == evaluation.confusion_matrix[::-1, ::-1].ravel().tolist()
 
 
 @pytest.mark.parametrize("kind", ["plot_roc", "plot_precision_recall"])
-def test_a_class_without_rows_has_no_curve_and_the_legend_says_so(kind: str) -> None:
+def test_a_class_without_rows_has_no_curve_and_its_panel_says_so(kind: str) -> None:
     evaluation = _evaluation()
     y = np.where(evaluation.y == "b", "c", evaluation.y)
-    legend = _legend(getattr(dataclasses.replace(evaluation, y=y), kind)())
-    assert legend[-1] == "no rows, so no curve: b"
-    assert [line.split("  ")[-1] for line in legend[:-1]] == ["a", "c", "macro average"]
+    axes = getattr(dataclasses.replace(evaluation, y=y), kind)()
+    assert _titles(axes)[1] == "b: no rows"
+    assert [len(panel.lines) for panel in axes.child_axes] == [3, 2, 3]
     with pytest.raises(ValueError, match="60 rows, all of one class"):
         getattr(dataclasses.replace(evaluation, y=np.full(60, "a")), kind)()
 
 
-def test_of_many_classes_the_worst_are_named() -> None:
+def test_of_many_classes_the_worst_are_shown() -> None:
     evaluation = _evaluation(470, range(47))
     shares, truth = evaluation.probabilities, evaluation.y[:, None] == evaluation.classes
     assert shares is not None
     areas = roc_auc_score(truth, shares, average=None)
     axes = evaluation.plot_roc()
-    worst = set(evaluation.classes[np.argsort(areas)[:6]].astype(str))
-    *named, average, others = _legend(axes)
-    assert {line.split("  ")[1] for line in named} == worst
-    assert (average.split("  ")[1], others) == ("macro average", "41 classes, each higher")
+    worst = np.sort(evaluation.classes[np.argsort(areas)[:12]])
+    assert [int(title.partition(":")[0]) for title in _titles(axes)] == worst.tolist()
+    assert axes.get_title().endswith("the 12 worst of 47")
 
 
 @pytest.mark.parametrize("kind", ["plot_roc", "plot_precision_recall", "plot_calibration"])

@@ -95,8 +95,17 @@ _LABELS = st.one_of(
 )
 _HISTORIES = st.none() | st.dictionaries(st.text(max_size=5), st.lists(_FLOATS, max_size=3))
 _SECONDS = st.floats(0, 1e6)
+_IMAGES = st.just({"0": [[0.5, -1.0]], "1": [[0.0, 2e-9]]})
 _FITS = st.builds(
-    Fit, _FLOATS, _SECONDS, _SECONDS, _COUNTS, _COUNTS, _HISTORIES, st.none() | _COUNTS
+    Fit,
+    _FLOATS,
+    _SECONDS,
+    _SECONDS,
+    _COUNTS,
+    _COUNTS,
+    _HISTORIES,
+    st.none() | _COUNTS,
+    evidence=st.none() | _IMAGES,
 )
 _WORDS = st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3)
 _ORIGINS = st.builds(Provenance, st.text(), st.text(), st.text(), _WORDS, _WORDS)
