@@ -398,10 +398,11 @@ def plot_cost(
         if not np.isnan(spent).all():
             least, most = np.nanmin(spent) / 2, np.nanmax(spent) * 2
             ax.set_xlim(least, most)
-            subs = (1, 2, 5) if most < 20 * least else (1, 3) if most < 1000 * least else (1,)
+            subs = (1, 2, 5) if most < 20 * least else (1, 3) if most < 500 * least else (1,)
             ax.xaxis.set_major_locator(LogLocator(subs=subs))
         ax.minorticks_off()
         ax.xaxis.set_major_formatter(EngFormatter(unit))
+        ax.tick_params(axis="x", labelsize=_SMALL)
         _finish(ax, "", name, f"{first.source} accuracy" if ax is fit else "")
     size.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=_SMALL, frameon=False)
     return fit, predict, size

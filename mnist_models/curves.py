@@ -153,8 +153,8 @@ def learning_curve(
     cv : int, splitter or iterable, default=5
         The folds, as for :func:`evaluate`; not used with a test set.
     random_state : int, RandomState instance or None, default=0
-        Chooses the rows, and shuffles the folds. With an int, more rows include the
-        fewer, apart from a row or two for the proportions of the classes.
+        Chooses the rows, and shuffles the folds. With an int, more rows include the fewer, apart
+        from a row or two for the proportions of the classes.
     n_jobs, timeout, memory, progress, ignore : any
         As for :func:`evaluate`: with ``memory``, the same call later fits only what is missing,
         and one with further ``sizes`` only those.
@@ -167,7 +167,8 @@ def learning_curve(
     Raises
     ------
     TypeError, ValueError, WorkerLostError
-        As :func:`evaluate` does; a ValueError also for sizes that the data cannot give.
+        As :func:`evaluate` does; a ValueError also for sizes that the data cannot give. The
+        ``finished`` of a WorkerLostError is empty.
 
     See Also
     --------

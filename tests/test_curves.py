@@ -95,7 +95,7 @@ def test_what_is_kept_is_not_fitted_again_and_more_sizes_cost_only_themselves(
         f"{n} rows, fold {k}" for n in (12, 40) for k in (1, 2, 3)
     }
     assert again.to_dict() == first.to_dict()
-    learning_curve(models, X, y, sizes=[12, 20, 40], **arguments)
+    learning_curve(models, X, y, sizes=[12, 20, 40], n_jobs=2, **arguments)
     assert fits_made(tmp_path) == 18
 
 
