@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from mnist_models._progress import Step as Step
     from mnist_models._statistics import ConfidenceInterval as ConfidenceInterval
     from mnist_models.comparison import Comparison as Comparison
+    from mnist_models.curves import LearningCurve as LearningCurve
+    from mnist_models.curves import learning_curve as learning_curve
     from mnist_models.datasets import ImageDataset as ImageDataset
     from mnist_models.datasets import fetch_fashion_mnist as fetch_fashion_mnist
     from mnist_models.datasets import fetch_kmnist as fetch_kmnist
@@ -54,6 +56,7 @@ _MODULES = {
     "HogFeatures": "preprocessing",
     "ImageDataset": "datasets",
     "KerasClassifier": "keras_classifier",
+    "LearningCurve": "curves",
     "LogisticRegression": "linear",
     "Provenance": "results",
     "RandomForestClassifier": "forest",
@@ -65,6 +68,7 @@ _MODULES = {
     "fetch_fashion_mnist": "datasets",
     "fetch_kmnist": "datasets",
     "fetch_mnist": "datasets",
+    "learning_curve": "curves",
     "load_csv": "datasets",
     "load_folder": "datasets",
     "load_idx": "datasets",

@@ -58,19 +58,25 @@ class Data(NamedTuple):
 
 
 class Task(NamedTuple):
-    """One fit to make: on a fold, or without one on all of X, for the test set."""
+    """One fit to make: on a fold, or without one on all of X, for the test set.
+
+    A fold without rows to predict is for the test set, too.
+    """
 
     name: str
     model: Any
     number: int
-    fold: tuple[Rows, Rows] | None
+    fold: tuple[Rows, Rows | None] | None
     scoring: Scoring
     reported: bool  # whether its predictions are the reported ones: then probabilities are kept
+    n_rows: int | None = None  # fitted on, where a learning curve has fits on several numbers
 
     @property
     def part(self) -> str:
-        """Which of the model's fits it is: ``"fold 3"`` or ``"test"``."""
-        return "test" if self.fold is None else f"fold {self.number + 1}"
+        """Which of the model's fits it is: ``"fold 3"``, ``"test"`` or ``"500 rows, test"``."""
+        tested = self.fold is None or self.fold[1] is None
+        part = "test" if tested else f"fold {self.number + 1}"
+        return part if self.n_rows is None else f"{self.n_rows} rows, {part}"
 
     def __str__(self) -> str:
         return f"{self.name}, {self.part}"
@@ -177,13 +183,16 @@ def final_estimator(model: Any) -> Any:
     return model[-1] if isinstance(model, Pipeline) else model
 
 
-def _split(data: Data, fold: tuple[Rows, Rows] | None) -> tuple[Any, ...]:
+def _split(data: Data, fold: tuple[Rows, Rows | None] | None) -> tuple[Any, ...]:
     """The training rows, their labels and params, the rows to predict and their labels."""
     if fold is None:
         return data.X, data.y, data.params, data.X_test, data.y_test
     train, held_out = fold
     params = {name: values[train] for name, values in data.params.items()}
-    return _take(data.X, train), data.y[train], params, _take(data.X, held_out), data.y[held_out]
+    fitted = _take(data.X, train), data.y[train], params
+    if held_out is None:
+        return *fitted, data.X_test, data.y_test
+    return *fitted, _take(data.X, held_out), data.y[held_out]
 
 
 def _take(X: Any, rows: Rows) -> Any:

@@ -25,6 +25,7 @@ from mnist_models._plots import (
     as_images,
     metrics_of,
     new_axes,
+    plot_cost,
     plot_cv_scores,
     plot_panels,
     rows_by_confidence,
@@ -161,6 +162,7 @@ def _content(
         "is_crowded": len(classes) > MOST_CLASSES,
         "largest_error": largest_error,
         "folds_chart": _folds_chart(evaluations),
+        "cost_chart": _cost_chart(evaluations),
         "significance": significance,
         "words": _WORDS,
         "origin": first.provenance,
@@ -191,7 +193,7 @@ def _bytes(value: int) -> str:
 
 
 def _chart(
-    words: str, height: float, draw: Callable[[Any], Any], width: float = 4.8
+    words: str, height: float, draw: Callable[[Any], Any], width: float = 4.8, columns: int = 1
 ) -> dict[str, str]:
     """A picture, drawn on the Axes that it is given, as the address of an SVG, and in words.
 
@@ -203,9 +205,10 @@ def _chart(
     file = io.BytesIO()
     # whatever styles the caller has set; the salt makes the same ids every time
     with style.context(["default", {"svg.hashsalt": "mnist_models"}]):
-        ax = new_axes(width, height)
-        draw(ax)
-        ax.figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+        axes = new_axes(width, height, columns)
+        draw(axes)
+        figure = np.ravel(axes)[0].figure
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     return {"words": words, "address": f"data:image/svg+xml;base64,{_base64(file.getvalue())}"}
 
 
@@ -220,6 +223,14 @@ def _folds_chart(evaluations: "Mapping[str, Evaluation]") -> dict[str, str]:
         1 + 0.5 * len(evaluations),
         lambda ax: plot_cv_scores(evaluations, ax).set_title(""),
     )
+
+
+def _cost_chart(evaluations: "Mapping[str, Evaluation]") -> dict[str, str] | None:
+    """Accuracy against the costs in the table of all models; None for one model."""
+    if len(evaluations) < 2:
+        return None
+    words = "accuracy against fit time, prediction time and model size, as in the table"
+    return _chart(words, 3.2, partial(plot_cost, evaluations), width=11, columns=3)
 
 
 def _learning_charts(name: str, result: "Evaluation") -> list[dict[str, str]]:

@@ -25,6 +25,7 @@ from mnist_models._validation import check_name
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from mnist_models.curves import LearningCurve
     from mnist_models.results import Evaluation
 
 # Of more classes than this, a matrix holds counts alone, and curves are those of the worst.
@@ -32,7 +33,8 @@ MOST_CLASSES = 12
 
 # Colours that the colour-blind can tell apart: M. Okabe and K. Ito, "Color Universal Design", 2008,
 # https://jfly.uni-koeln.de/color/.
-_BLUE, _VERMILLION = "#0072B2", "#D55E00"
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
+_BLUE, _VERMILLION = _COLOURS[0], _COLOURS[3]
 _GREY, _LIGHT_GREY = "#737373", "#D9D9D9"
 # Sizes of text relative to the user's own, which can be read from the last row of a lecture hall:
 # of legends and captions, and of titles and names of axes.
@@ -252,25 +254,34 @@ def rows_by_confidence(
     return np.lexsort((np.where(right, confidence, -confidence), right))
 
 
-def plot_errors(
-    evaluation: "Evaluation", images: Any, true: Any, predicted: Any, n: int, ax: "Axes | None"
-) -> "Axes":
-    """Draw misread digits in rows; below each, true → predicted, and the latter's probability."""
+def check_n(n: Any) -> None:
+    """Raise ValueError unless ``n`` can be a greatest number of digits."""
     if not isinstance(n, int | np.integer) or n < 1:
         raise ValueError(f"n must be an int of at least 1. Got {n!r} instead.")
+
+
+def plot_errors(
+    evaluation: "Evaluation", images: Any, rows: Any, n: int, ax: "Axes | None", *, given: bool
+) -> "Axes":
+    """Draw these digits in rows; below each, true → predicted, and the latter's probability.
+
+    Rows that are not ``given`` are misread ones, to be drawn the most confidently wrong first.
+    """
+    check_n(n)
     y_true, y_pred, confidence = evaluation.y_true, evaluation.y_pred, evaluation.confidence
     pixels, ink = as_images(images, len(y_true), evaluation.test is not None)
-    order = rows_by_confidence(y_true == y_pred, confidence)
-    misread = order[np.isin(order, evaluation.errors(true, predicted))]
-    digits = misread[:n]
+    if not given:
+        order = rows_by_confidence(y_true == y_pred, confidence)
+        rows = order[np.isin(order, rows)]
+    digits = rows[:n]
     labels = [(str(y_true[row]), str(y_pred[row])) for row in digits]
     columns = min(max(4, math.ceil(math.sqrt(1.5 * len(digits)))), 8)
-    rows = max(1, math.ceil(len(digits) / columns))
+    lines = max(1, math.ceil(len(digits) / columns))
     short = all(len(label) <= 3 for pair in labels for label in pair)
     # of a column and a row, in units of a digit's side, which is 0.9 inches on a new figure
     across, down = (1.12, 1.5) if short else (1.9, 1.65)
     if ax is None:
-        ax = new_axes(0.9 * across * columns + 0.2, 0.9 * down * rows + 0.7)
+        ax = new_axes(0.9 * across * columns + 0.2, 0.9 * down * lines + 0.7)
     for place, (row, (was, read)) in enumerate(zip(digits, labels, strict=True)):
         image = pixels[row] / np.float32(ink)
         middle, top = (place % columns + 0.5) * across, place // columns * down
@@ -283,11 +294,12 @@ def plot_errors(
         if confidence is not None:
             caption += f"\n{percent(float(confidence[row]), 1)}"
         ax.text(middle, top + 1.04, caption, ha="center", va="top", fontsize=_SMALL)
-    ax.set(xlim=(0, columns * across), ylim=(rows * down, 0))
+    ax.set(xlim=(0, columns * across), ylim=(lines * down, 0))
     ax.set_aspect("equal")
     ax.set_axis_off()
     how = "in the order of rows" if confidence is None else "the most confidently wrong first"
-    title = f"{evaluation.model_name}: {len(digits)} of {len(misread)} misread\n{how}"
+    which = "rows given, in that order" if given else f"misread\n{how}"
+    title = f"{evaluation.model_name}: {len(digits)} of {len(rows)} {which}"
     return _finish(ax, title, "", "")
 
 
@@ -370,6 +382,60 @@ def plot_cv_scores(models: "Mapping[str, Evaluation]", ax: "Axes | None") -> "Ax
     return _finish(ax, title, _plain(next(iter(models.values())).scoring), "")
 
 
+def plot_accuracy_by_rows(curve: "LearningCurve", ax: "Axes | None") -> "Axes":
+    """Draw a line for each model over the sizes, and a band for the intervals that are known."""
+    ax = new_axes(6.4, 4.4) if ax is None else ax
+    sizes: list[int] = []
+    for place, (name, points) in enumerate(curve.points.items()):
+        sizes, colour = [point.n_rows for point in points], _COLOURS[place % len(_COLOURS)]
+        intervals = [point.interval for point in points]
+        ends = [each[:2] if each.is_known else (np.nan, np.nan) for each in intervals]
+        ax.fill_between(sizes, *np.transpose(ends), color=colour, alpha=0.15, lw=0)
+        accuracy = [point.accuracy for point in points]
+        dashes = "-" if place < len(_COLOURS) else "--"
+        ax.plot(sizes, accuracy, f"o{dashes}", color=colour, markersize=4, label=fitted(name, 22))
+    ax.set_xscale("log")
+    ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    ax.minorticks_off()
+    ax.legend(loc="lower right", fontsize=_SMALL, frameon=False)
+    title = f"{curve.source} accuracy by training rows, with 95 % intervals"
+    return _finish(ax, title, "training rows", f"{curve.source} accuracy")
+
+
+def plot_cost(
+    models: "Mapping[str, Evaluation]", axes: "Sequence[Axes] | None"
+) -> "tuple[Axes, Axes, Axes]":
+    """Draw accuracy over fit time, prediction time and model size, a point for each model."""
+    from matplotlib.ticker import EngFormatter, LogLocator
+
+    first = next(iter(models.values()))
+    predicted = f"prediction of {first.reported_fits[0].n_predicted:,} rows"
+    fit, predict, size = new_axes(11, 3.4, columns=3) if axes is None else axes
+    for ax, cost, name, unit in (
+        (fit, "fit_seconds", "fit", "s"),
+        (predict, "predict_seconds", predicted, "s"),
+        (size, "model_bytes", "model size", "B"),
+    ):
+        spent = [getattr(model, cost) or np.nan for model in models.values()]  # None: not measured
+        for place, (x, (model, found)) in enumerate(zip(spent, models.items(), strict=True)):
+            y, (low, high, *_) = found.accuracy, found.confidence_interval()
+            shape, colour = "osD^vP"[place // len(_COLOURS) % 6], _COLOURS[place % len(_COLOURS)]
+            reach = [[max(0, y - low)], [max(0, high - y)]]
+            ax.errorbar([x], [y], reach, fmt=shape, color=colour, label=fitted(model, 22))
+        ax.set_xscale("log")
+        if not np.isnan(spent).all():
+            least, most = np.nanmin(spent) / 2, np.nanmax(spent) * 2
+            ax.set_xlim(least, most)
+            subs = (1, 2, 5) if most < 20 * least else (1, 3) if most < 500 * least else (1,)
+            ax.xaxis.set_major_locator(LogLocator(subs=subs))
+        ax.minorticks_off()
+        ax.xaxis.set_major_formatter(EngFormatter(unit))
+        ax.tick_params(axis="x", labelsize=_SMALL)
+        _finish(ax, "", name, f"{first.source} accuracy" if ax is fit else "")
+    size.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=_SMALL, frameon=False)
+    return fit, predict, size
+
+
 # -- calibration -----------------------------------------------------------------------------------
 
 _BINS = 10
@@ -382,7 +448,7 @@ def plot_calibration(evaluation: "Evaluation", ax: "Axes | None") -> "Axes":
     """Draw accuracy over confidence in ten bins of equal width, and the share of rows in each."""
     confidence, right = evaluation.confidence, evaluation.y_true == evaluation.y_pred
     if confidence is None:
-        raise _no_probabilities(evaluation)
+        raise no_probabilities(evaluation)
     confidence = np.clip(confidence, 0, 1)  # sums in float32 may exceed 1 a little
     ax = new_axes(5.6, 5.2) if ax is None else ax
     edges = np.linspace(0, 1, _BINS + 1)
@@ -456,7 +522,7 @@ def _plot_each_class(
     """
     subject, area, x_name, y_name = names
     if evaluation.probabilities is None:
-        raise _no_probabilities(evaluation)
+        raise no_probabilities(evaluation)
     curves: dict[Any, _Curve | None] = {}
     for label in _in_order(evaluation, labels):
         of_class = evaluation.y_true == label
@@ -494,9 +560,9 @@ def _plot_each_class(
     return _finish(ax, title, x_name, y_name, pad=26)
 
 
-def _no_probabilities(evaluation: "Evaluation") -> ValueError:
+def no_probabilities(evaluation: "Evaluation") -> ValueError:
     return ValueError(
-        f"This plot needs probabilities, and {evaluation.model_name} gives none. Evaluate a "
+        f"This needs probabilities, and {evaluation.model_name} gives none. Evaluate a "
         "model with predict_proba, such as CalibratedClassifierCV around this one."
     )
 

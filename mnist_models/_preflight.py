@@ -96,8 +96,8 @@ def _unstratified(y: Labels, folds: Folds) -> str | None:
     One chi-square test of all folds together tells chance. A test for each fold would give false
     alarms where a fold has only a row or two of a class: in up to one run of twelve, at 1e-4.
     """
-    if _class_missing(y, folds):
-        return None  # that warning says the same, and worse
+    if not folds or _class_missing(y, folds):
+        return None  # the latter warning says the same, and worse
     _, codes = np.unique(y, return_inverse=True)
     whole = np.bincount(codes)
     counts = np.array([np.bincount(codes[held], minlength=len(whole)) for _, held in folds])

@@ -21,7 +21,8 @@ class Step(NamedTuple):
     model : str
         The model's name.
     part : str
-        ``"fold 3"``, or ``"test"`` for the fit on all rows.
+        ``"fold 3"``, or ``"test"`` for the fit on all rows; ``"500 rows, fold 3"`` in a learning
+        curve.
     done, total : int
         Number of fits that are over, and of all fits.
     seconds : float

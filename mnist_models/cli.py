@@ -594,3 +594,4 @@ def _write_plots(comparison: "Comparison", images: Any, folder: Path | None) -> 
             write(getattr(evaluation, f"plot_{plot}")(), f"{name}-{plot.replace('_', '-')}")
     if len(comparison) > 1:
         write(comparison.plot_cv_scores(), "cv-scores")
+        write(comparison.plot_cost()[0], "cost")

@@ -168,6 +168,32 @@ class Comparison(Mapping[str, Evaluation]):
             raise ValueError(f"axes must be two, one for each matrix. Got {len(axes)} instead.")
         return _plots.plot_confusion_matrices(self[first], self[second], labels, axes)
 
+    def plot_cost(self, axes: "Sequence[Axes] | None" = None) -> "tuple[Axes, Axes, Axes]":
+        """Draw each model's accuracy against fit time, prediction time and model size.
+
+        The accuracy is that of the reported rows, with its 95 % interval. The costs are those of
+        the fit on all of X, or without a test set the folds' median. A size that was not measured
+        has no point.
+
+        Parameters
+        ----------
+        axes : sequence of three matplotlib.axes.Axes, default=None
+            Where to draw. None: on a new figure, which is ``figure`` of each.
+
+        Returns
+        -------
+        tuple of three matplotlib.axes.Axes
+            What was drawn on.
+
+        Raises
+        ------
+        ValueError
+            If ``axes`` are not three.
+        """
+        if axes is not None and len(axes) != 3:
+            raise ValueError(f"axes must be three, one for each cost. Got {len(axes)} instead.")
+        return _plots.plot_cost({name: self[name] for name in self.ranking()}, axes)
+
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain data, ready for JSON.
 

@@ -201,7 +201,7 @@ class ImageDataset:
                 f"n must be from {n_classes}, the number of classes, to {len(self)}, the "
                 f"number of images. Got {n} instead."
             )
-        chosen = _stratified_rows(self.target, n, check_random_state(random_state))
+        chosen = stratified_rows(self.target, n, check_random_state(random_state))
         return ImageDataset(
             self.data[chosen],
             self.target[chosen],
@@ -688,7 +688,7 @@ def _tell_image_shape(data: NDArray[Any]) -> tuple[int, int]:
     return side, side
 
 
-def _stratified_rows(
+def stratified_rows(
     target: NDArray[Any], n: int, random_state: np.random.RandomState
 ) -> NDArray[np.intp]:
     """``n`` rows, sorted, with each class kept in proportion and none lost."""

@@ -195,9 +195,9 @@ def compare(
     model     CV accuracy      out-of-fold accuracy (95 % CI)  fit      predict
     ...
     """
-    _check_models(models, scoring)
-    _check_options(n_jobs, timeout, memory, cv, random_state)
-    data = _check_data(X, y, test, params)
+    check_models(models, scoring)
+    check_options(n_jobs, timeout, memory, cv, random_state)
+    data = check_data(X, y, test, params)
     folds = make_folds(data, cv, random_state)
     preflight(models, data, folds, ignore)
     origins = origins_of(models, data, folds, random_state)
@@ -212,11 +212,11 @@ def compare(
             results = [run.results[task] for task in of_model]
             evaluations[name] = assemble(name, scoring, data, folds, results, origin)
     if run.lost:
-        raise _lost_error(run.lost, len(tasks), memory, evaluations)
+        raise lost_error(run.lost, len(tasks), memory, evaluations)
     return Comparison(evaluations)
 
 
-def _lost_error(
+def lost_error(
     lost: dict[str, str], n_fits: int, memory: Memory, finished: dict[str, Evaluation]
 ) -> WorkerLostError:
     reasons = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
@@ -233,7 +233,7 @@ def _lost_error(
 # -- checks of what was given ----------------------------------------------------------------------
 
 
-def _check_models(models: Mapping[str, Any], scoring: Scoring) -> None:
+def check_models(models: Mapping[str, Any], scoring: Scoring) -> None:
     """Raise unless they are named classifiers and the scorer suits them."""
     if not isinstance(models, Mapping) or not models:
         raise ValueError(
@@ -252,7 +252,7 @@ def _check_models(models: Mapping[str, Any], scoring: Scoring) -> None:
         check_scoring(model, scoring=scoring)  # before any fit: it may be misspelt
 
 
-def _check_options(n_jobs: Any, timeout: Any, memory: Any, cv: Any, random_state: Any) -> None:
+def check_options(n_jobs: Any, timeout: Any, memory: Any, cv: Any, random_state: Any) -> None:
     """Raise where one has no such value, or if every call would make other folds to keep."""
     if not (n_jobs is None or (isinstance(n_jobs, int | np.integer) and n_jobs != 0)):
         raise ValueError(f"n_jobs must be None or an int other than 0. Got {n_jobs!r} instead.")
@@ -266,7 +266,7 @@ def _check_options(n_jobs: Any, timeout: Any, memory: Any, cv: Any, random_state
         )
 
 
-def _check_data(
+def check_data(
     X: Any,
     y: ArrayLike,
     test: tuple[Any, ArrayLike] | None,

@@ -11,7 +11,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import (
     classification_report,
     confusion_matrix,
@@ -460,6 +460,43 @@ class Evaluation:
                 wrong = wrong & (labels == label)
         return np.flatnonzero(wrong)
 
+    def suspects(self, n: int | None = None) -> NDArray[np.intp]:
+        """The rows whose label may be wrong: the misread ones, least probable label first.
+
+        Rows are those that :meth:`errors` has, and the probability is that of the row's own label,
+        by a model that had not seen the row. ``plot_errors(images, rows=...)`` draws them. Nothing
+        tells a wrong label from a digit that is hard to read: look at them.
+
+        Parameters
+        ----------
+        n : int, default=None
+            The greatest number of rows. None: all that were misread.
+
+        Returns
+        -------
+        ndarray of int
+            Row numbers of the test set if there was one, otherwise of X, most doubtful first.
+
+        Raises
+        ------
+        ValueError
+            If the model has no ``predict_proba``, or ``n`` is not an int of at least 1.
+
+        References
+        ----------
+        C. G. Northcutt, L. Jiang and I. L. Chuang, "Confident Learning: Estimating Uncertainty in
+        Dataset Labels", Journal of Artificial Intelligence Research 70, 2021: the order is by
+        self-confidence. Which rows are taken is the paper's baseline, not its thresholds: on
+        digits with few wrong labels it finds more of them, as the guide shows.
+        """
+        if self.probabilities is None:
+            raise _plots.no_probabilities(self)
+        if n is not None:
+            _plots.check_n(n)
+        rows = self.errors()
+        own = self.probabilities[rows, np.searchsorted(self.classes, self.y_true[rows])]
+        return rows[np.argsort(own, kind="stable")][:n]
+
     def plot_confusion_matrix(
         self, ax: "Axes | None" = None, *, labels: Sequence[Any] | None = None
     ) -> "Axes":
@@ -494,6 +531,7 @@ class Evaluation:
         *,
         true: Any = None,
         predicted: Any = None,
+        rows: ArrayLike | None = None,
         n: int = 24,
         ax: "Axes | None" = None,
     ) -> "Axes":
@@ -508,6 +546,8 @@ class Evaluation:
             All reported rows, as for :meth:`to_html`.
         true, predicted : label, default=None
             Only digits of this true class, only digits predicted as this class.
+        rows : array-like of int, default=None
+            Draw these rows, in this order, such as those of :meth:`suspects`, misread or not.
         n : int, default=24
             The greatest number of digits.
         ax : matplotlib.axes.Axes, default=None
@@ -522,9 +562,26 @@ class Evaluation:
         ------
         ValueError
             If ``images`` are not such pixels, or not one image for each reported row; if ``n`` is
-            not an int of at least 1, or a label is not one of ``classes``.
+            not an int of at least 1, or a label is not one of ``classes``; if ``rows`` are not
+            numbers of reported rows, or are given with a class.
         """
-        return _plots.plot_errors(self, images, true, predicted, n, ax)
+        if rows is None:
+            misread = self.errors(true, predicted)
+            return _plots.plot_errors(self, images, misread, n, ax, given=False)
+        if true is not None or predicted is not None:
+            raise ValueError(
+                "rows says which digits are drawn, so that true and predicted have no say. Got "
+                f"true={true!r} and predicted={predicted!r} with it: leave out one or the other."
+            )
+        given, n_rows = np.asarray(rows), len(self.y_true)
+        if not (
+            given.ndim == 1 and given.dtype.kind in "iu" and np.isin(given, range(n_rows)).all()
+        ):
+            raise ValueError(
+                f"rows must be a sequence of row numbers, ints from 0 to {n_rows - 1}. "
+                f"Got {rows!r} instead."
+            )
+        return _plots.plot_errors(self, images, given, n, ax, given=True)
 
     def plot_learning_curve(self, metric: str | None = None, ax: "Axes | None" = None) -> "Axes":
         """Draw a metric of training and validation over the epochs, the best epoch marked.

@@ -28,7 +28,7 @@ FLOORS = [
     {"network", "significance", "_fits"},
     {"models", "comparison", "_preflight", "_model_parts"},
     {"evaluation", "persistence"},
-    {"reproduction", "drawing"},
+    {"reproduction", "drawing", "curves"},
     {"cli"},
     {"__main__"},
 ]

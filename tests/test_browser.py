@@ -108,6 +108,23 @@ def test_it_opens_with_all_errors_of_the_best_model_and_show_more_goes_on(
     assert ask(browser, SEEN, "#more") == []
 
 
+def test_doubtful_labels_are_those_of_suspects_in_their_order(
+    opened: Open, page: Path, comparison: Comparison
+) -> None:
+    browser, best = opened(page), comparison[comparison.best]
+    click(browser, "#doubtful")
+    shown, wanted = rows_shown(browser), best.suspects().tolist()
+    assert best.probabilities is not None
+    own = best.probabilities[np.arange(400), np.searchsorted(best.classes, best.y_true)]
+    assert len(shown) == 60
+    # the page has thousandths, which tie where the probabilities do not
+    np.testing.assert_allclose(own[shown], own[wanted[:60]], atol=0.002)
+    assert "labels in doubt: 60 of" in text_of(browser, "#status")
+    assert len(ask(browser, SEEN, "[aria-pressed=true]")) == 1
+    click(browser, "#all-errors")
+    assert rows_shown(browser) == expected_rows(best)[:60]
+
+
 def test_a_click_on_a_cell_shows_its_digits(
     opened: Open, page: Path, comparison: Comparison
 ) -> None:
@@ -412,7 +429,7 @@ def test_printed_it_is_light_without_controls_and_with_every_matrix(
     browser = opened(page)
     emulate(browser, scheme="dark", media="print")
     assert ask(browser, "return getComputedStyle(document.body).color") == "rgb(20, 22, 26)"
-    assert ask(browser, SEEN, "#theme, #models, #more, #all-errors, .hint") == []
+    assert ask(browser, SEEN, "#theme, #models, #more, #all-errors, #doubtful, .hint") == []
     assert len(ask(browser, SEEN, ".card")) == 60
     assert len(ask(browser, SEEN, ".matrix")) == len(ask(browser, SEEN, ".classes")) == 3
 
@@ -423,7 +440,7 @@ def test_without_scripts_all_figures_can_be_read(browser: Browser, page: Path) -
         browser.get(page.as_uri())
         matrices = [e for e in browser.find_elements("class name", "matrix") if e.is_displayed()]
         charts = [e for e in browser.find_elements("class name", "chart") if e.is_displayed()]
-        assert (len(matrices), len(charts)) == (3, 1 + 3)
+        assert (len(matrices), len(charts)) == (3, 2 + 3)
         assert not browser.find_element("id", "digits").is_displayed()
         assert "switched off" in browser.find_element("tag name", "noscript").text
     finally:

@@ -74,7 +74,9 @@ def test_compare_writes_json_and_pictures(
     assert tuple(Comparison.from_dict(json.loads(out))) == models
     kinds = ("calibration", "confusion-matrix", "errors", "precision-recall", "roc")
     names = [f"{model}-{kind}.png" for model in models for kind in kinds]
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["cv-scores.png", *names])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        ["cost.png", "cv-scores.png", *names]
+    )
     for name in names:
         with Image.open(tmp_path / name) as picture:
             assert picture.format == "PNG"

@@ -27,7 +27,15 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
 import mnist_models
-from mnist_models import Comparison, Evaluation, compare, evaluate, make_model, plot_evidence
+from mnist_models import (
+    Comparison,
+    Evaluation,
+    compare,
+    evaluate,
+    load_sample_digits,
+    make_model,
+    plot_evidence,
+)
 
 from .conftest import Split, quick_model
 
@@ -298,3 +306,16 @@ def test_an_evaluation_runs_through_few_files(table: tuple[Any, Any]) -> None:
     finally:
         sys.setprofile(None)
     assert len([name for name in files if name.startswith(package)]) <= 8
+
+
+@pytest.mark.parametrize("n_wrong", [6, 30])
+def test_labels_made_wrong_are_found_among_the_first_suspects(n_wrong: int) -> None:
+    digits = load_sample_digits().sample(600, random_state=0)
+    rng = np.random.default_rng(0)
+    wrong = rng.choice(600, n_wrong, replace=False)
+    labels = digits.target.copy()
+    labels[wrong] = (labels[wrong] + rng.integers(1, 10, n_wrong)) % 10
+    rows = evaluate(quick_model("forest"), digits.data, labels, cv=3).suspects()
+    assert len(rows) < 150
+    assert np.isin(wrong, rows).mean() > 0.95
+    assert np.isin(wrong, rows[: 2 * n_wrong]).mean() > 0.8

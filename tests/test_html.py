@@ -201,7 +201,8 @@ def test_folds_and_learning_curves_are_pictures_that_say_what_they_show(
         for name in comparison.ranking()
     )
     curves = [f"{name}: loss by epoch, best epoch 2" for name in comparison.ranking()]
-    assert list(charts) == [f"accuracy of each fold: {scores}", *curves]
+    costs = "accuracy against fit time, prediction time and model size, as in the table"
+    assert list(charts) == [f"accuracy of each fold: {scores}", costs, *curves]
     for chart in charts.values():
         assert chart.tag == f"{SVG}svg"
         assert not list(chart.iter(f"{SVG}text"))  # outlines, which look the same everywhere

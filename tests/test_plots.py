@@ -129,6 +129,7 @@ def test_any_number_of_classes_and_any_label_can_be_drawn(n_classes: int) -> Non
         evaluation.plot_roc(),
         evaluation.plot_precision_recall(),
         Comparison({labels[0]: evaluation}).plot_cv_scores(),
+        Comparison({labels[0]: evaluation}).plot_cost()[0],
     ):
         assert _png(axes)
 
@@ -208,6 +209,28 @@ def test_a_model_without_errors_has_an_empty_gallery() -> None:
     assert _png(axes)
     with pytest.raises(ValueError, match="n must be an int of at least 1"):
         evaluation.plot_errors(IMAGES, n=0)
+
+
+def test_suspects_have_the_least_probable_labels_and_are_drawn_in_that_order() -> None:
+    evaluation = _evaluation()
+    assert evaluation.probabilities is not None
+    rows = evaluation.suspects()
+    assert sorted(rows) == evaluation.errors().tolist()
+    own = evaluation.probabilities[rows, np.searchsorted(evaluation.classes, evaluation.y[rows])]
+    assert (np.diff(own) >= 0).all()
+    assert evaluation.suspects(n=3).tolist() == rows[:3].tolist()
+    axes = evaluation.plot_errors(IMAGES, rows=rows)
+    np.testing.assert_allclose([_shown(image) for image in axes.images], IMAGES[rows][:24] / 255)
+    assert f"{min(24, len(rows))} of {len(rows)} rows given" in axes.get_title()
+    right = np.flatnonzero(evaluation.y == evaluation.y_pred)[:2].tolist()
+    assert len(evaluation.plot_errors(IMAGES, rows=right).images) == 2  # any rows can be drawn
+    for wrong in ([60], [-1], [0.5], ["a"], [[1]], 3):
+        with pytest.raises(ValueError, match="ints from 0 to 59"):
+            evaluation.plot_errors(IMAGES, rows=wrong)
+    with pytest.raises(ValueError, match="leave out one or the other"):
+        evaluation.plot_errors(IMAGES, rows=[1], true="a")
+    with pytest.raises(ValueError, match="n must be an int of at least 1"):
+        evaluation.suspects(0)
 
 
 # -- learning curves -------------------------------------------------------------------------------
@@ -349,7 +372,9 @@ def test_of_many_classes_the_worst_are_shown() -> None:
     assert axes.get_title().endswith("the 12 worst of 47")
 
 
-@pytest.mark.parametrize("kind", ["plot_roc", "plot_precision_recall", "plot_calibration"])
+@pytest.mark.parametrize(
+    "kind", ["plot_roc", "plot_precision_recall", "plot_calibration", "suspects"]
+)
 def test_without_probabilities_the_error_says_what_to_do(kind: str) -> None:
     with pytest.raises(ValueError, match=r"model gives none\. Evaluate a model with predict_proba"):
         getattr(_evaluation(probabilities=None), kind)()
@@ -373,3 +398,27 @@ def test_every_fold_of_every_model_is_a_point_and_means_are_marked() -> None:
     np.testing.assert_allclose([high, low], [[0.95, 0.85, 0.75], [0.9, 0.8, 0.7]])
     np.testing.assert_allclose([high_mean, low_mean], [[0.85], [0.8]])
     assert _texts(axes) == ["0.8500", "0.8000"]
+
+
+# -- costs -----------------------------------------------------------------------------------------
+
+
+def test_every_model_is_a_point_of_each_cost_unless_it_was_not_measured() -> None:
+    from matplotlib.figure import Figure
+
+    sized = tuple(dataclasses.replace(fold, fit_seconds=8.0, model_bytes=5000) for fold in FOLDS)
+    comparison = Comparison({"light": _evaluation(), "heavy": _evaluation(folds=sized)})
+    axes = comparison.plot_cost()
+    found = [[_points(line)[0].tolist() for line in ax.lines] for ax in axes]
+    y = comparison["light"].accuracy
+    assert sorted(found[0]) == [[1.0, y], [8.0, y]]
+    assert found[1] == [[0.1, y]] * 2
+    assert [point for point in found[2] if np.isfinite(point).all()] == [[5000.0, y]]
+    assert [ax.get_xlabel() for ax in axes] == ["fit", "prediction of 40 rows", "model size"]
+    assert _legend(axes[2]) == comparison.ranking()
+    assert _png(axes[0])
+    given = Figure().subplots(ncols=3)
+    assert Comparison({"m": _evaluation()}).plot_cost(given) == tuple(given)
+    assert _png(given[0])
+    with pytest.raises(ValueError, match="axes must be three"):
+        comparison.plot_cost(given[:2])

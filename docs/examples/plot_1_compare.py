@@ -27,3 +27,8 @@ ax = comparison.plot_cv_scores()
 for pair in comparison.significance():
     difference, p = pair.folds.difference, pair.folds.holm_p_value
     print(f"{pair.first} v. {pair.second}: {difference:+.4f}, p = {p:.4f}")
+
+# %%
+# Accuracy is not all: what does it cost? Up and to the left is better.
+
+ax, *_ = comparison.plot_cost()

@@ -36,3 +36,9 @@ ax = evaluation.plot_errors(digits.data, true=true, predicted=predicted)
 # Leave the classes out to see the errors of all of them:
 
 ax = evaluation.plot_errors(digits.data)
+
+# %%
+# Some digits may be read rightly and labelled wrongly. These are the ones to look at, the least
+# probable label first:
+
+ax = evaluation.plot_errors(digits.data, rows=evaluation.suspects(n=8))

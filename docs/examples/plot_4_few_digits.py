@@ -6,10 +6,7 @@ How much accuracy do you lose with fewer training digits? And does a model know 
 wrong?
 """
 
-import matplotlib.pyplot as plt
-import numpy as np
-
-from mnist_models import evaluate, load_sample_digits, make_model
+from mnist_models import evaluate, learning_curve, load_sample_digits, make_model
 
 digits = load_sample_digits()
 X_train, X_test, y_train, y_test = digits.split("classic")
@@ -19,24 +16,17 @@ X_train, X_test, y_train, y_test = digits.split("classic")
 # ------------------------------------
 #
 # The recipe ``"accurate"`` describes a digit by the directions of its strokes. This helps most when
-# there are few digits to learn from. The bars are 95 % intervals for the accuracy on the test set.
+# there are few digits to learn from. Each model is fitted once on each number of digits. The bands
+# are 95 % intervals for its accuracy on the test set.
 
-fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-sizes = [100, 300, len(X_train)]
-for aside, recipe in ((0.97, "classic"), (1.03, "accurate")):
-    model = make_model("logistic", recipe=recipe, random_state=0)
-    found = []
-    for n in sizes:
-        few = X_train[:n], y_train[:n]
-        found.append(evaluate(model, *few, test=(X_test, y_test), cv=3))
-    accuracy = np.array([each.accuracy for each in found])
-    ends = np.array([each.confidence_interval()[:2] for each in found])
-    places = aside * np.array(sizes)
-    ax.errorbar(places, accuracy, abs(ends.T - accuracy), fmt="o", label=recipe)
-ax.set(xscale="log", xlabel="training digits", ylabel="test accuracy")
-ax.set_xticks(sizes, sizes)
-ax.minorticks_off()
-ax.legend(title="recipe", loc="lower right")
+models = {
+    recipe: make_model("logistic", recipe=recipe, random_state=0)
+    for recipe in ("classic", "accurate")
+}
+sizes = [50, 100, 300, len(X_train)]
+curve = learning_curve(models, X_train, y_train, sizes=sizes, test=(X_test, y_test))
+print(curve)
+ax = curve.plot()
 
 # %%
 # Calibration

@@ -7,7 +7,7 @@ Where in an image does a model look? And what in one digit spoke for the class i
 
 from mnist_models import load_sample_digits, make_model, plot_evidence
 
-X_train, X_test, y_train, y_test = load_sample_digits().split("report")
+X_train, X_test, y_train, y_test = load_sample_digits().split("classic")
 models = {
     name: make_model(name, random_state=0).fit(X_train, y_train)
     for name in ("logistic", "forest", "network")

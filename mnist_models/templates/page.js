@@ -70,9 +70,9 @@
     canvas.getContext("2d").drawImage(sheet.image, left, top, width, height, 0, 0, width, height);
   }
 
-  // -- what is chosen: a model; a true class, a predicted one, both or neither -------------------
+  // -- what is chosen: a model; a true class, a predicted one, both or neither; doubtful labels ---
 
-  const chosen = { model: 0, true: null, read: null };
+  const chosen = { model: 0, true: null, read: null, doubtful: false };
   let matching = [];
 
   const codeOf = (button, name) => (name in button.dataset ? Number(button.dataset[name]) : null);
@@ -84,16 +84,23 @@
   }
 
   function choose(changes) {
+    if ("true" in changes) chosen.doubtful = false;
     Object.assign(chosen, changes);
+    const hasProbabilities = Boolean(digits[0]?.permille[chosen.model]);
+    chosen.doubtful &&= hasProbabilities;
+    find("#doubtful").hidden = !hasProbabilities;
+    find("#doubtful").setAttribute("aria-pressed", String(chosen.doubtful));
     for (const part of all("[data-model]")) part.hidden = Number(part.dataset.model) !== chosen.model;
     // On a phone, right below the matrix, where the finger is.
     const above = isNarrow.matches ? find(".pair[data-model]:not([hidden])").firstElementChild : find("#confusion");
     above.after(find("#digits"));
     for (const button of all(".matrix button, #all-errors")) {
-      const isThis = codeOf(button, "true") === chosen.true && codeOf(button, "read") === chosen.read;
+      const isThis = codeOf(button, "true") === chosen.true && codeOf(button, "read") === chosen.read && !chosen.doubtful;
       button.setAttribute("aria-pressed", String(isThis));
     }
-    matching = digits.filter(isChosen).sort((a, b) => a.rank[chosen.model] - b.rank[chosen.model]);
+    const ofLabel = (digit) => (chosen.doubtful ? digit.permille[chosen.model][digit.true] : 0);
+    const compare = (a, b) => ofLabel(a) - ofLabel(b) || a.rank[chosen.model] - b.rank[chosen.model];
+    matching = digits.filter(isChosen).sort(compare);
     find("#cards").replaceChildren();
     showMore();
   }
@@ -110,6 +117,7 @@
   }
 
   function inWords() {
+    if (chosen.doubtful) return "labels in doubt";
     if (chosen.true === null && chosen.read === null) return "all errors";
     if (chosen.true === null) return `wrongly read as ${labels[chosen.read]}`;
     if (chosen.read === null) return `errors on true ${labels[chosen.true]}`;
@@ -118,6 +126,7 @@
 
   function order() {
     if (!matching[0].permille[chosen.model]) return "";
+    if (chosen.doubtful) return ", least probable label first";
     const right = chosen.true !== null && chosen.true === chosen.read;
     return right ? ", least sure first" : ", most confidently wrong first";
   }
@@ -185,6 +194,7 @@
     radio.addEventListener("change", () => choose({ model: Number(radio.value) }));
   }
   find("#all-errors").addEventListener("click", () => choose({ true: null, read: null }));
+  find("#doubtful").addEventListener("click", () => choose({ true: null, read: null, doubtful: true }));
   find("#more").addEventListener("click", () => {
     const next = find("#cards").childElementCount;
     showMore();
