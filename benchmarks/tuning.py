@@ -8,7 +8,7 @@ asked about the last 10,000. The official test digits are not read. It takes som
 
 import argparse
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -74,17 +74,16 @@ def _print_networks(
 
 
 def _logistic_trials() -> Iterator[Trial]:
-    for cell_size in (7, 9):
-        for n_components in (50, 80):
-            steps = [
-                ("hog", HogFeatures(cell_size=cell_size)),
-                ("pca", PCA(n_components)),
-                ("products", PolynomialFeatures(2, include_bias=False)),
-                ("standardize", Standardize()),
-            ]
-            what = f"cells of {cell_size}, {n_components} components"
-            classifiers = [(f"C={C}", LogisticRegression(C=C)) for C in (0.01, 0.03)]
-            yield what, Pipeline(steps), classifiers
+    for cell_size, n_components, power in product((7, 9), (50, 80), (0.6, 1.0)):
+        steps = [
+            ("hog", HogFeatures(cell_size=cell_size)),
+            ("pca", PCA(n_components)),
+            ("products", PolynomialFeatures(2, include_bias=False)),
+            ("standardize", Standardize(power=power)),
+        ]
+        what = f"cells of {cell_size}, {n_components} components, power {power}"
+        classifiers = [(f"C={C}", LogisticRegression(C=C)) for C in (0.03, 0.4)]
+        yield what, Pipeline(steps), classifiers
 
 
 def _forest_trials() -> Iterator[Trial]:

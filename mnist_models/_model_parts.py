@@ -14,7 +14,7 @@ import re
 import sys
 from collections.abc import Callable
 from itertools import pairwise, product
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -28,7 +28,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.tree._tree import NODE_DTYPE, Tree
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, check_scalar
 
 from mnist_models._model_files import Arrays, require
 from mnist_models._validation import SCALES
@@ -424,6 +424,7 @@ def _decode_products(products: PolynomialFeatures, _: dict[str, Any], __: Arrays
 
 
 def _decode_standardize(scaler: Standardize, _: dict[str, Any], arrays: Arrays) -> int:
+    check_scalar(scaler.power, "power", Real, min_val=0, max_val=1)
     shape = (scaler.n_features_in_,)
     scaler.mean_ = _take(arrays, "mean", shape, np.float64)
     scaler.scale_ = _take(arrays, "scale", shape, np.float64)

@@ -77,13 +77,20 @@ class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     The result is that of scikit-learn's ``StandardScaler``, which makes a float64 copy of the data.
     This one computes in float64 a block of rows at a time, and stores float32 only.
 
+    Parameters
+    ----------
+    power : float, default=1.0
+        Each feature is divided by its standard deviation to this power, from 0 to 1. Below 1,
+        features that vary more weigh more in what follows.
+
     Attributes
     ----------
     mean_ : ndarray of float64, shape (n_features,)
         The mean of each feature, in the units of X.
     scale_ : ndarray of float64, shape (n_features,)
-        Its standard deviation (of the population, as ``StandardScaler`` has it); 1 for a constant
-        feature, which therefore becomes 0 and stays finite.
+        What it is divided by: the power of its standard deviation (of the population, as
+        ``StandardScaler`` has it); 1 for a constant feature, which therefore becomes 0 and stays
+        finite.
     n_features_in_ : int
         Number of features seen during ``fit``.
     feature_names_in_ : ndarray of str, shape (n_features,)
@@ -102,8 +109,11 @@ class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     scale_: NDArray[np.float64]
     n_features_in_: int
 
+    def __init__(self, *, power: float = 1.0) -> None:
+        self.power = power
+
     def fit(self, X: ArrayLike, y: object = None) -> Self:
-        """Find each feature's mean and standard deviation.
+        """Find each feature's mean and what to divide it by.
 
         Parameters
         ----------
@@ -121,13 +131,15 @@ class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X is not such an array, or its values are beyond 1e150.
+            If X is not such an array, its values are beyond 1e150, or ``power`` is none.
         """
         with RestoredOnError(self):
+            check_scalar(self.power, "power", Real, min_val=0, max_val=1)
             rows = check_rows(self, X)
             check_scale(self, rows, reset=True)
-            self.mean_, self.scale_ = _mean_and_scale(rows)
-            if not np.isfinite(self.scale_).all():
+            self.mean_, scale = _mean_and_scale(rows)
+            self.scale_ = scale**self.power
+            if not np.isfinite(scale).all():
                 raise ValueError(
                     "X has values whose variance is too large for float64: expected values below "
                     "1e150. Scale them down first."
@@ -135,7 +147,7 @@ class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Standardize with the mean and standard deviation found by ``fit``.
+        """Subtract the mean and divide by the scale found by ``fit``.
 
         Parameters
         ----------
@@ -145,7 +157,7 @@ class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of float32, shape (n_samples, n_features)
-            Deviations from each column's mean, in its standard deviations.
+            Deviations from each column's mean, in units of ``scale_``.
 
         Raises
         ------

@@ -85,4 +85,4 @@ def test_what_float64_cannot_square_is_an_error() -> None:
 
 def test_a_recipe_that_is_not_there() -> None:
     with pytest.raises(ValueError, match=r"one of 'classic'.*Did you mean 'classic'"):
-        make_preprocessor("reprot")  # type: ignore[arg-type]
+        make_preprocessor("clasic")  # type: ignore[arg-type]
