@@ -430,10 +430,10 @@ def minimize(problem: LinearSoftmax, W: Float64, *, tol: float, max_iter: int) -
     """Minimise the objective by preconditioned L-BFGS (Liu & Nocedal 1989).
 
     It stops where the gradient's largest component is at most ``tol``, as scikit-learn's does,
-    *and* the objective is estimated to be at most ``tol`` of itself above its minimum. The estimate
-    is half the squared Newton decrement; it knows little of the curvature between classes, and is
-    usually 10 times too small. It also stops where rounding hides what is left:
-    first from the objective, then from the gradient.
+    *and* the objective is about ``tol`` of itself above its minimum, or less. Half the squared
+    Newton decrement estimates this; it knows little of the curvature between classes, and is
+    usually 10 times too small, so it must be ``tol / 10``. It also stops where rounding hides what
+    is left: first from the objective, then from the gradient.
 
     Raises
     ------
@@ -460,7 +460,7 @@ def minimize(problem: LinearSoftmax, W: Float64, *, tol: float, max_iter: int) -
         decrease = -float(np.vdot(here.gradient, step)) / 2
         if 0 <= decrease < least:
             least, least_at = decrease, n_iter
-        near = 0 <= decrease <= tol * here.value and problem.steepest(here.gradient) <= tol
+        near = 0 <= decrease <= tol / 10 * here.value and problem.steepest(here.gradient) <= tol
         if near or (0 <= decrease <= eps * here.value and n_iter - least_at >= _PATIENCE):
             return Solution(here.W, here.value, n_iter, True)
         if n_iter == max_iter:
