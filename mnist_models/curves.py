@@ -41,7 +41,7 @@ class CurvePoint:
         On the test set, or the mean over the folds; from 0 to 1.
     interval : ConfidenceInterval
         Its 95 % interval. On a test set it is Wilson's, for the one fitted model. Over folds it is
-        the t interval of :meth:`Evaluation.cv_confidence_interval`, for models fitted on as many
+        the t interval of ``Evaluation.cv_confidence_interval``, for models fitted on as many
         other rows. Its correction is that for whole folds. Smaller parts of them share fewer rows,
         so for these it is rather too wide.
     fits : tuple of Fit
