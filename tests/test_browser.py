@@ -423,6 +423,23 @@ def test_no_width_makes_the_page_scroll_sideways(
     assert 0 <= ask(browser, top) <= 800
 
 
+def test_on_a_phone_digits_open_right_below_the_matrix(opened: Open, page: Path) -> None:
+    browser = opened(page)
+    emulate(browser, width=390)
+    opened(page)
+    assert ask(browser, "return document.documentElement.scrollHeight") < 6000
+    for model in (0, 1):
+        click(browser, f"#models label:nth-of-type({model + 1}) span")
+        click(browser, cell := f".pair:not([hidden]) {cell_of(5, 2)}")
+        places = (
+            "return arguments[0].map(x => document.querySelector(x).getBoundingClientRect().top)"
+        )
+        of_cell, of_card = ask(browser, places, [cell, ".card, #status"])
+        assert 0 < of_cell < of_card < 800  # both can be seen
+        report = ".pair:not([hidden]) .classes"
+        assert of_card < ask(browser, places, [report])[0]
+
+
 def test_printed_it_is_light_without_controls_and_with_every_matrix(
     opened: Open, page: Path
 ) -> None:
