@@ -160,7 +160,8 @@ def fit_and_predict(task: Task, data: Data) -> Result:
             classes = np.asarray(model.classes_)
         evidence = None
         if task.fold is None:
-            some = np.arange(len(y_test))[:_ROWS_LOOKED_AT]
+            n_looked_at = min(len(y_test), _ROWS_LOOKED_AT)
+            some = np.linspace(0, len(y_test) - 1, n_looked_at).astype(int)  # sorted by class?
             evidence = evidence_of_fit(model, _take(X_test, some), y_test[some])
     history, best_epoch = _history(final_estimator(model))
     fit = Fit(

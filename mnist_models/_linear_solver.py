@@ -473,7 +473,7 @@ def minimize(problem: LinearSoftmax, W: Float64, *, tol: float, max_iter: int) -
         elif memory:  # perhaps the direction is bad because of what is remembered
             memory.clear()
             precondition = curvature.at(here.W, _CAUTION)
-        elif 0 <= decrease <= max(tol / 100, 1e-5) * here.value:  # small, and lost in rounding
+        elif 0 <= decrease <= max(tol / 10, 1e-5) * here.value:  # small, and lost in rounding
             return Solution(here.W, here.value, n_iter, True)
         else:
             raise BreakdownError("no step along the direction lowers the objective")

@@ -19,6 +19,7 @@ from mnist_models import _text as text
 from mnist_models._files import atomic_writer
 from mnist_models._plots import (
     BY_CLASS,
+    IMPURITY,
     MOST_CLASSES,
     Matrix,
     Panel,
@@ -55,7 +56,7 @@ _WORDS = {
     "support": "how many images of the class there are",
     "macro avg": "the mean over the classes, each counting alike; weighted avg: by support",
     "confidence": "the probability that a model gives to its answer",
-    "p": "how often chance alone would make such a difference, if there were none",
+    "p": "how often chance alone would make a difference at least as large, if there were none",
     "Holm-corrected": "larger, to make up for testing several pairs of models",
     "simultaneous": "of intervals: all of them hold at once, 95 times in 100",
     "no difference shown": "the images are too few to tell; it does not mean that two are equal",
@@ -139,7 +140,9 @@ def _content(
     for name, result in evaluations.items():
         scores = result.cv_scores
         counts = confusion_matrix(result.y_true, result.y_pred, labels=classes)
-        largest_error = max(largest_error, Matrix(counts, labels, name).largest_error)
+        largest_error = max(
+            largest_error, Matrix(counts, labels, name, counts.sum(axis=1)).largest_error
+        )
         seconds = [fit.predict_seconds / fit.n_predicted for fit in result.reported_fits]
         models.append(
             {
@@ -257,7 +260,7 @@ def _evidence_chart(name: str, result: "Evaluation") -> dict[str, str] | None:
     if result.test is None or not result.test.evidence:
         return None
     panels = [Panel(title, np.array(image)) for title, image in result.test.evidence.items()]
-    by_class = len(panels) > 1
+    by_class = [*result.test.evidence] != [IMPURITY]
     what = f"evidence for each class: {BY_CLASS}" if by_class else "importances"
     width, height = (9.0, 2.0 + 1.8 * ((len(panels) - 1) // 6)) if by_class else (3.4, 3.6)
     return _chart(f"{name}: {what}", height, lambda ax: plot_panels(panels, "", ax), width)

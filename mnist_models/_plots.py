@@ -102,25 +102,33 @@ def _title(evaluation: "Evaluation", subject: str) -> str:
 def _in_order(evaluation: "Evaluation", labels: Any) -> list[Any]:
     """The classes to draw: those given, in their order, or all of them."""
     classes = evaluation.classes.tolist()
-    for label in classes if labels is None else labels:
+    if labels is None:
+        return classes
+    for label in labels:
         check_name(label, classes, "each of labels")
-    return classes if labels is None else list(labels)
+    if len(labels) == 0 or len(set(labels)) < len(labels):
+        raise ValueError(f"labels must name one class or more, each once. Got {labels!r} instead.")
+    return list(labels)
 
 
 # -- confusion matrices ----------------------------------------------------------------------------
 
 
 class Matrix(NamedTuple):
-    """A confusion matrix: counts with true classes in rows, the classes' names, and a title."""
+    """A confusion matrix: counts with true classes in rows, the classes' names, and a title.
+
+    ``support`` is how many rows of each true class there are, those of classes left out too.
+    """
 
     counts: NDArray[np.int64]
     labels: Sequence[str]
     title: str
+    support: NDArray[np.int64]
 
     @property
     def shares(self) -> NDArray[np.float64]:
         """Each count as a share of its true class, from 0 to 1."""
-        return self.counts / np.maximum(self.counts.sum(axis=1, keepdims=True), 1)
+        return self.counts / np.maximum(self.support, 1)[:, np.newaxis]
 
     @property
     def largest_error(self) -> float:
@@ -160,7 +168,8 @@ def _matrix(evaluation: "Evaluation", labels: Any) -> Matrix:
     title = _title(evaluation, f"accuracy {evaluation.accuracy:.4f}")
     names = _in_order(evaluation, labels)
     rows = [evaluation.classes.tolist().index(name) for name in names]
-    return Matrix(evaluation.confusion_matrix[np.ix_(rows, rows)], [*map(str, names)], title)
+    counts = evaluation.confusion_matrix[rows]
+    return Matrix(counts[:, rows], [*map(str, names)], title, counts.sum(axis=1))
 
 
 def _draw_matrix(matrix: Matrix, ax: "Axes", largest_error: float, *, with_bars: bool) -> None:
@@ -533,7 +542,7 @@ def _plot_each_class(
     if not drawn:
         raise ValueError(
             "A curve needs rows of a class and rows of others. "
-            f"Got {len(evaluation.y_true)} rows, all of one class, instead."
+            f"Got {len(evaluation.y_true)} rows, all or none of them of the class, instead."
         )
     shown = list(curves)
     if len(shown) > MOST_CLASSES:
@@ -571,6 +580,7 @@ def no_probabilities(evaluation: "Evaluation") -> ValueError:
 
 
 BY_CLASS = "blue speaks for the class, red against it"
+IMPURITY = "by impurity"  # the picture of what a forest looks at
 
 
 class Panel(NamedTuple):
@@ -592,7 +602,8 @@ def plot_panels(panels: Sequence[Panel], title: str, ax: "Axes | None") -> "Axes
     ax, places = _new_panels(len(panels), 3.0 if few else 1.9, ax)
     for place, panel in zip(places, panels, strict=True):
         image, ink = panel.values, panel.ink
-        place.set_title(panel.title, fontsize=_LARGE)
+        title_lines = [fitted(line, 22) for line in panel.title.splitlines()]
+        place.set_title("\n".join(title_lines), fontsize=_LARGE)
         place.set(xticks=[], yticks=[])
         extent = None if ink is None else (0, ink.shape[1], ink.shape[0], 0)
         if image is not None:

@@ -307,7 +307,7 @@ def check_name(name: object, known: Iterable[str], what: str) -> None:
     known = tuple(known)
     if name in known:
         return
-    near = difflib.get_close_matches(str(name), known, n=1)
+    near = difflib.get_close_matches(str(name), {str(one): one for one in known}, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     names = ", ".join(repr(one) for one in known)
     raise ValueError(f"{what} must be one of {names}. Got {name!r} instead.{hint}")

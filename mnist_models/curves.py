@@ -220,13 +220,14 @@ def _check_sizes(sizes: Sequence[int] | None, n_classes: int, most: int) -> list
     """The sizes in ascending order, each once."""
     if sizes is None:
         return sorted({max(min(n_classes, most), most // 2**halvings) for halvings in range(5)})
-    are_ints = all(isinstance(size, int | np.integer) for size in sizes)
-    if not (len(sizes) and are_ints and n_classes <= min(sizes) and max(sizes) <= most):
+    given = list(sizes) if np.ndim(sizes) == 1 else []
+    are_ints = all(isinstance(size, int | np.integer) for size in given)
+    if not (given and are_ints and n_classes <= min(given) and max(given) <= most):
         raise ValueError(
             f"sizes must be ints from {n_classes}, the number of classes, to {most}, the rows that "
             f"can be fitted on. Got {sizes!r} instead."
         )
-    return sorted({int(size) for size in sizes})
+    return sorted({int(size) for size in given})
 
 
 def _point(n_rows: int, fits: Sequence[Fit], of_test_set: bool) -> CurvePoint:

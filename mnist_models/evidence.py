@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_consistent_length, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from mnist_models._plots import BY_CLASS, Panel, fitted, plot_panels
+from mnist_models._plots import BY_CLASS, IMPURITY, Panel, plot_panels
 from mnist_models._text import percent
 from mnist_models._validation import as_rows, some
 from mnist_models.preprocessing import CleanPaper, Deskew, HogFeatures, Standardize, resolve_shape
@@ -151,10 +151,12 @@ def evidence_of_fit(model: Any, X: Any, y: NDArray[Any]) -> dict[str, list[list[
             panels, _ = looked_at.at_digits(as_rows(X), y)
     except Exception:  # noqa: BLE001 - anybody's model, whose evaluation must not fail of this
         return None
-    images = {panel.title: panel.values for panel in panels if panel.values is not None}
+    titles = [IMPURITY] if len(panels) == 1 and panels[0].ink is None else [p.title for p in panels]
+    images = dict(zip(titles, [panel.values for panel in panels], strict=True))
     return {
         title: [[float(f"{value:.3g}") for value in row] for row in image]
         for title, image in images.items()
+        if image is not None
     } or None
 
 
@@ -215,7 +217,7 @@ class _Model:
         return [Panel(title, None, ink), *panels], f"{what}\n{BY_CLASS}"
 
     def _panel(self, title: Any, values: NDArray[Any], ink: Any = None) -> Panel:
-        return Panel(fitted(str(title), 18), values.reshape(self.shape), ink)
+        return Panel(str(title), values.reshape(self.shape), ink)
 
     def _ink(self, rows: NDArray[Any]) -> NDArray[Any]:
         """The digits as the last step leaves them that makes images."""
@@ -227,6 +229,8 @@ class _Model:
         """The coefficients of each class's score, shape (n_classes, n_pixels), if it has them."""
         coef, n = getattr(self.classifier, "coef_", None), len(self.classes)
         if not (self.sees_pixels and isinstance(coef, np.ndarray) and coef.ndim == 2):
+            return None
+        if n > 2 and hasattr(self.classifier, "dual_coef_"):  # SVC's are of pairs of classes
             return None
         if n == 2 and len(coef) == 1:
             coef = np.vstack([np.zeros_like(coef), coef])
@@ -258,7 +262,8 @@ class _Model:
             if last.block_size > 1:  # windows are in several blocks
                 return []
         image = values.reshape(*grid, -1).sum(axis=2)
-        return [Panel(f"by impurity\nat most {image.max():.2g}", image / image.max())]
+        title = f"{IMPURITY}\nat most {image.max():.2g}"
+        return [Panel(title, image / (image.max() or 1.0))]  # 0 in all: a tree without splits
 
     def _exchanged(self, rows: NDArray[Any], labels: NDArray[Any]) -> Panel:
         """The share of right answers that is lost when a patch comes from another digit."""

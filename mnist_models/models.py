@@ -170,8 +170,8 @@ def search_frame(search: Any) -> "pd.DataFrame":
     -------
     pandas.DataFrame
         A row for each candidate: ``model`` (``"logistic"``, ``"forest"``, ``"network"``, or the
-        name of a class), the parameters that vary, under their last name and NaN where the model
-        has none, and ``cv_results_``' scores, fit time and rank.
+        name of a class), the parameters that vary, under their last name if only one has it, NaN
+        where the model has none, and ``cv_results_``' scores, fit time and rank.
 
     Raises
     ------
@@ -191,13 +191,19 @@ def search_frame(search: Any) -> "pd.DataFrame":
     import pandas as pd
 
     check_is_fitted(search, "cv_results_")
-    results = pd.DataFrame(search.cv_results_)
-    models = [candidate.get("classify", search.estimator) for candidate in results["params"]]
+    results, pipeline = search.cv_results_, search.estimator
+    candidates = results["params"]
+    step = pipeline.steps[-1][0] if isinstance(pipeline, Pipeline) else ""
+    models = [candidate.get(step, pipeline) for candidate in candidates]
     frame = pd.DataFrame({"model": [_name_of(model) for model in models]})
-    for column in results.filter(regex="^param_.*__"):
-        values = results[column].astype(object)
-        frame[column.rpartition("__")[2]] = values.where(values.notna())
-    measured = results.filter(regex="^(mean_fit|mean_test|std_test|rank_test)")
+    keys = list(dict.fromkeys(key for candidate in candidates for key in candidate))
+    last = [key.rpartition("__")[2] for key in keys]
+    for key, name in zip(keys, last, strict=True):
+        if "__" in key or not step:  # else it is a whole step
+            values = [candidate.get(key, np.nan) for candidate in candidates]
+            is_clear = last.count(name) == 1 and name != "model"
+            frame[name if is_clear else key] = pd.Series(values, dtype=object)
+    measured = pd.DataFrame(results).filter(regex="^(mean_fit|mean_test|std_test|rank_test)")
     frame = frame.join(measured)
     rank = next(column for column in frame if column.startswith("rank_test"))
     return frame.sort_values(rank, kind="stable", ignore_index=True)

@@ -130,8 +130,8 @@ class Standardize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Raises
         ------
-        ValueError
-            If X is not such an array, its values are beyond 1e150, or ``power`` is none.
+        TypeError, ValueError
+            If X is not such an array, its values are beyond 1e150, or ``power`` is not from 0 to 1.
         """
         with RestoredOnError(self):
             check_scalar(self.power, "power", Real, min_val=0, max_val=1)

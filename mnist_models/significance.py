@@ -222,14 +222,18 @@ class Significance:
         ahead = abs(test.difference)
         if self.scoring == "accuracy" or isinstance(test, McNemarTest):
             amount = f"{text.in_thousand(ahead)} more of 1,000 right"
+            of_what = "number right"
         else:
-            amount = f"{_number(ahead, 4, False)} more in {self.scoring}"
+            known = test.interval.is_known
+            decimals = _decimals(*test.interval[:2], False) if known else 4
+            amount = f"{_number(ahead, decimals, False)} more in {self.scoring}"
+            of_what = self.scoring
         if self._is_shown(test):
             reads = f"{better} reads better than {worse}: {amount}"
             return f"{reads}, and chance alone would hardly do that."
         not_shown = f"No difference shown between {better} and {worse}"
         if ahead == 0:
-            return f"{not_shown}: they are equal."
+            return f"{not_shown}: both have the same {of_what}."
         if not test.interval.is_known:
             return (
                 f"{not_shown}: {better} has {amount}, and nothing tells how much of that is chance."

@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from mnist_models import LogisticRegression, make_model, plot_evidence
+from mnist_models import LogisticRegression, evaluate, make_model, plot_evidence
 
 from .conftest import SMALL_NETWORK, Split, quick_model
 
@@ -161,3 +161,22 @@ def test_what_does_not_fit_together_is_refused(digits: Split) -> None:
         plot_evidence(model, X[:2], [1, 11])
     with pytest.raises(ValueError, match="height·width"):
         plot_evidence(model, image_shape=(10, 10))
+
+
+def test_pairs_of_classes_are_not_taken_for_classes(digits: Split) -> None:
+    X, _, y, _ = digits
+    some = y < 3
+    model = SVC(kernel="linear").fit(X[some], y[some])  # 3 classes, 3 pairs
+    with pytest.raises(ValueError, match="shows only in digits"):
+        plot_evidence(model)
+
+
+def test_a_class_with_a_long_name_is_kept_as_the_others(digits: Split) -> None:
+    X, X_test, y, y_test = digits
+    names = np.array([f"a class with a very long name, no {label}" for label in range(10)])
+    order = np.argsort(y_test)  # as of folders
+    found = evaluate(
+        quick_model("logistic"), X, names[y], test=(X_test[order], names[y_test[order]])
+    )
+    assert found.test is not None
+    assert [*(found.test.evidence or {})] == names.tolist()

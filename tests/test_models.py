@@ -202,5 +202,8 @@ def test_a_search_becomes_a_table_with_a_column_model() -> None:
     alone = GridSearchCV(make_model("forest", n_estimators=2), {"classify__max_depth": [1]}, cv=2)
     frame = search_frame(alone.fit(digits.data, digits.target))
     assert frame[["model", "max_depth"]].to_numpy().tolist() == [["forest", 1]]
+    bare = GridSearchCV(RandomForestClassifier(2), {"max_depth": [1, None]}, cv=2)
+    frame = search_frame(bare.fit(digits.data, digits.target))
+    assert set(frame["max_depth"]) == {1, None}
     with pytest.raises(NotFittedError):
         search_frame(GridSearchCV(make_model("logistic"), {}))

@@ -350,6 +350,17 @@ def test_a_confusion_matrix_has_the_classes_in_the_order_asked_for() -> None:
     assert counts == evaluation.confusion_matrix[::-1, ::-1].ravel().tolist()
 
 
+def test_percents_of_some_classes_are_those_of_all_their_rows() -> None:
+    evaluation = _evaluation()
+    texts = [text for text in _texts(evaluation.plot_confusion_matrix(labels=["a", "b"])) if text]
+    whole = [text for text in _texts(evaluation.plot_confusion_matrix()) if text]
+    assert texts
+    assert set(texts) <= set(whole)
+    for wrong in ([], ["a", "a"], [1]):
+        with pytest.raises(ValueError, match="labels must"):
+            evaluation.plot_confusion_matrix(labels=wrong)
+
+
 @pytest.mark.parametrize("kind", ["plot_roc", "plot_precision_recall"])
 def test_a_class_without_rows_has_no_curve_and_its_panel_says_so(kind: str) -> None:
     evaluation = _evaluation()
@@ -357,7 +368,7 @@ def test_a_class_without_rows_has_no_curve_and_its_panel_says_so(kind: str) -> N
     axes = getattr(dataclasses.replace(evaluation, y=y), kind)()
     assert _titles(axes)[1] == "b: no rows"
     assert [len(panel.lines) for panel in axes.child_axes] == [3, 2, 3]
-    with pytest.raises(ValueError, match="60 rows, all of one class"):
+    with pytest.raises(ValueError, match="60 rows, all or none of them"):
         getattr(dataclasses.replace(evaluation, y=np.full(60, "a")), kind)()
 
 
