@@ -297,7 +297,7 @@ def test_all_three_models_go_on_however_often_they_are_killed(tmp_path: Path) ->
         n_finished = sum(1 for _ in zip(process.stdout, range(n_kept + 5), strict=False))
         assert n_finished == n_kept + 5
         process.send_signal(signal_)
-        process.communicate(timeout=60)  # ends when the workers, too, have closed their streams
+        process.communicate(timeout=200)  # ends when the workers, too, have closed their streams
         assert n_kept <= len(_records(tmp_path / "run")) < 12
         n_kept = len(_records(tmp_path / "run"))
     output, errors = _start(tmp_path, "run", n_jobs).communicate(timeout=300)

@@ -231,7 +231,7 @@ def build_compiled(n_features: int, n_classes: int) -> Any:
     ("params", "words"),
     [
         pytest.param(
-            {"build_fn": build_python_step, "epochs": 20},
+            {"build_fn": build_python_step, "epochs": 40},
             "XLA refuses it",
             marks=pytest.mark.slow,
         ),
