@@ -97,11 +97,12 @@ def seeded(seed: int | None) -> Iterator[None]:
     """
     from scikeras.utils.random_state import tf_get_seed, tf_set_seed
 
-    keras = start_keras()
-    if seed is None:
-        yield
-        return
-    with generators_kept():
+    with layers_seeded(seed):
+        if seed is None:
+            yield
+            return
+        import keras
+
         before = tf_get_seed()
         try:
             keras.utils.set_random_seed(seed)

@@ -112,6 +112,7 @@ def write_page(
 
 
 def make_environment() -> Any:
+    """Jinja with our templates and filters; HTML is escaped."""
     import jinja2
 
     environment = jinja2.Environment(

@@ -570,6 +570,7 @@ def _plot_each_class(
 
 
 def no_probabilities(evaluation: "Evaluation") -> ValueError:
+    """The error for an evaluation that has none."""
     return ValueError(
         f"This needs probabilities, and {evaluation.model_name} gives none. Evaluate a "
         "model with predict_proba, such as CalibratedClassifierCV around this one."

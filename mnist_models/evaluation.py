@@ -219,6 +219,7 @@ def compare(
 def lost_error(
     lost: dict[str, str], n_fits: int, memory: Memory, finished: dict[str, Evaluation]
 ) -> WorkerLostError:
+    """The error that names the lost fits, says what to do, and carries what finished."""
     reasons = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
     remedy = (
         "Give memory=FOLDER, so that the others need not be fitted again; fewer n_jobs leave "

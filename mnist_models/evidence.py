@@ -111,16 +111,13 @@ def plot_evidence(
     >>> [panel.get_title() for panel in ax.child_axes][:2]
     ['read as 0', '0: >99 %']
     """
-    model = getattr(model, "best_estimator_", model)
-    check_is_fitted(model)
-    shape = np.shape(X)
-    looked_at = _Model(model, shape[1:3] if image_shape is None and len(shape) > 2 else image_shape)
+    looked_at = _Model(model, X, image_shape)
     with warnings.catch_warnings():  # of arrays in place of a DataFrame
         warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
         if X is None:
             panels, what = looked_at.alone()
         else:
-            read = np.asarray(model.predict(as_rows(X)))
+            read = np.asarray(looked_at.model.predict(as_rows(X)))
             rows, labels = as_rows(np.asarray(X)), read if y is None else np.asarray(y)
             check_consistent_length(rows, labels)
             if unknown := sorted(set(labels.tolist()).difference(looked_at.classes.tolist())):
@@ -142,17 +139,15 @@ def evidence_of_fit(model: Any, X: Any, y: NDArray[Any]) -> dict[str, list[list[
         The pictures by their titles, in three digits; None for a model that has neither.
     """
     try:
-        shape = np.shape(X)
-        looked_at = _Model(
-            getattr(model, "best_estimator_", model), shape[1:3] if len(shape) > 2 else None
-        )
-        panels = looked_at.importances()
-        if looked_at.evidence() is not None:
+        looked_at = _Model(model, X)
+        if looked_at.evidence() is None:
+            panels = looked_at.importances()
+            images = {IMPURITY: panels[0].values} if panels else {}
+        else:
             panels, _ = looked_at.at_digits(as_rows(X), y)
+            images = {panel.title: panel.values for panel in panels}
     except Exception:  # noqa: BLE001 - anybody's model, whose evaluation must not fail of this
         return None
-    titles = [IMPURITY] if len(panels) == 1 and panels[0].ink is None else [p.title for p in panels]
-    images = dict(zip(titles, [panel.values for panel in panels], strict=True))
     return {
         title: [[float(f"{value:.3g}") for value in row] for row in image]
         for title, image in images.items()
@@ -161,11 +156,18 @@ def evidence_of_fit(model: Any, X: Any, y: NDArray[Any]) -> dict[str, list[list[
 
 
 class _Model:
-    """A fitted model, and what it looks at."""
+    """A fitted model, and what it looks at.
 
-    def __init__(self, model: Any, image_shape: Any) -> None:
-        self.model, self.classes = model, np.asarray(model.classes_)
-        *self.before, self.classifier = _steps(model)
+    Its images have the given shape, else that of X if it holds images, else they are square.
+    """
+
+    def __init__(self, model: Any, X: Any, image_shape: Any = None) -> None:
+        self.model = getattr(model, "best_estimator_", model)
+        check_is_fitted(self.model)
+        self.classes = np.asarray(self.model.classes_)
+        *self.before, self.classifier = _steps(self.model)
+        if image_shape is None and np.ndim(X) > 2:
+            image_shape = np.shape(X)[1:3]
         first = [*self.before, self.classifier][0]
         self.shape = resolve_shape(image_shape, first.n_features_in_)
         self.sees_pixels = all(isinstance(step, _SCALING + _IMAGING) for step in self.before)

@@ -208,9 +208,10 @@ class Significance:
         }
         return {name: sentences for name, sentences in families.items() if sentences}
 
-    def _is_shown(self, test: FoldTest | McNemarTest) -> bool:
-        # in floats, 1 - 0.95 is a little more than 0.05
-        return test.holm_p_value < round(1 - self.level, 12)
+    @property
+    def _limit(self) -> float:
+        """Corrected p-values below it are significant."""
+        return round(1 - self.level, 12)  # in floats, 1 - 0.95 is a little more than 0.05
 
     def _finding(self, pair: Pair, test: FoldTest | McNemarTest) -> str:
         """One sentence on a pair that a first-year student reads once."""
@@ -228,7 +229,7 @@ class Significance:
             decimals = _decimals(*test.interval[:2], False) if known else 4
             amount = f"{_number(ahead, decimals, False)} more in {self.scoring}"
             of_what = self.scoring
-        if self._is_shown(test):
+        if test.holm_p_value < self._limit:
             reads = f"{better} reads better than {worse}: {amount}"
             return f"{reads}, and chance alone would hardly do that."
         not_shown = f"No difference shown between {better} and {worse}"
@@ -260,11 +261,11 @@ class Significance:
         not_shown = f"no difference shown between {better} and {worse} {where}: {apart}"
         if not known:
             return f"{not_shown}, and nothing there tells how much of that is chance"
-        is_shown = self._is_shown(test)
+        is_shown = test.holm_p_value < self._limit
         said = f"{better} is better than {worse} by {amount} {where}" if is_shown else not_shown
         together, corrected = ("simultaneous ", "Holm-corrected ") if len(self) > 1 else ("", "")
         ends = " to ".join(_number(end, decimals, points) for end in (low, high))
-        p_value = _p_value(test.holm_p_value, round(1 - self.level, 12))
+        p_value = _p_value(test.holm_p_value, self._limit)
         said += f", {together}{100 * self.level:g} % interval {ends} ({corrected}p {p_value})"
         if is_shown == (low > 0):
             return said
