@@ -21,8 +21,9 @@ from mnist_models.exceptions import ModelFormatError, ModelSecurityError
 
 Arrays = dict[str, NDArray[Any]]
 
-# Format 1 kept the SHA-256 in an entry of its own, and the order of two entries varies.
-_FORMATS = (1, 2)
+# Format 1 kept the SHA-256 in an entry of its own, and the order of two entries varies; the forests
+# of format 2 took three times as many bytes.
+_FORMATS = (1, 2, 3)
 _ENTRY = "mnist_models"
 _MOST_BYTES = 2**33
 _MOST_HEADER_BYTES = 2**24

@@ -79,6 +79,8 @@ _IN_STEP = {"name", "kind", "settings"}
 # See _layout.
 _LAYOUTS = [list(flags) for flags in product((False, True), repeat=3)]
 _FLOATS = (np.float32, np.float64)
+# In which a forest's numbers are saved, if they fit.
+_NARROW = (np.uint8, np.int8, np.uint16, np.int16, np.int32, np.float32)
 
 # NumPy's names of the dtypes of labels; "O" is for labels such as a DataFrame's strings.
 _LABEL_DTYPE = re.compile(r"[<>|=][biuf][1248]|[<>]U[1-9][0-9]{0,7}|\|O")
@@ -141,6 +143,8 @@ def _decode(part: Part) -> tuple[Any, int | None]:
     known = [*_KINDS, "network", "pipeline"]
     require(part.kind in known, f"an estimator of kind {part.kind!r}", f"one of {known}")
     kind = _network_kind() if part.kind == "network" else _KINDS[part.kind]
+    if part.kind == "forest":  # whose arrays were wider before format 3
+        part = part._replace(arrays=_compact(part.arrays))
     estimator, settings = kind.estimator(), part.settings
     _decode_params(estimator, settings["params"])
     estimator.n_features_in_ = _count(settings["n_features"], "n_features")
@@ -455,20 +459,52 @@ def _encode_forest(model: RandomForestClassifier) -> _Content:
     arrays = {f"node.{name}": nodes[name] for name in NODE_DTYPE.names}
     arrays["values"] = np.concatenate([state["values"][:, 0, :] for state in states])
     arrays["node_count"] = np.array([state["node_count"] for state in states], dtype=np.int64)
-    return {}, arrays
+    return {}, _compact(arrays)
+
+
+def _compact(arrays: Arrays) -> Arrays:
+    """A forest's arrays with the same numbers in a third of the bytes.
+
+    Shares of classes become numbers of rows, where every row weighs a whole number.
+    """
+    shares, rows = arrays["values"], arrays["node.weighted_n_node_samples"]
+    if shares.dtype == np.float64 and shares.ndim == 2 and rows.shape == shares.shape[:1]:
+        with np.errstate(all="ignore"):  # of a stranger's numbers, which are checked later
+            counts = np.rint(shares * rows[:, None])
+            exact = np.array_equal(counts / rows[:, None], shares) and counts.max() < 2**53
+        if exact:
+            arrays = arrays | {"values": counts.astype(np.int64)}
+    return {name: _narrowed(array) for name, array in arrays.items()}
+
+
+def _narrowed(array: NDArray[Any]) -> NDArray[Any]:
+    """The same numbers in the smallest dtype of their kind; float64 in float32 if they fit."""
+    if array.dtype == np.float64:
+        with np.errstate(over="ignore"):
+            narrow = array.astype(np.float32)
+        return narrow if np.array_equal(narrow, array) else array
+    if array.dtype.kind in "iu" and array.size:
+        least, most = int(array.min()), int(array.max())
+        for dtype in _NARROW[:-1]:
+            if np.iinfo(dtype).min <= least and most <= np.iinfo(dtype).max:
+                return array.astype(dtype)
+    return array
 
 
 def _decode_forest(model: RandomForestClassifier, _: dict[str, Any], arrays: Arrays) -> None:
     """scikit-learn's own trees, each of them checked: scikit-learn walks them without looking."""
     model.n_classes_, model.n_outputs_ = len(model.classes_), 1
-    counts = _take(arrays, "node_count", (model.n_estimators,), np.int64)
+    counts = _widened(arrays, "node_count", (model.n_estimators,), np.int64)
     # in Python's int: counts near 2**63 could overflow to a plausible sum
     total = sum(int(number) for number in counts)
     require(bool((counts > 0).all()), "a tree without nodes", "one node or more in each")
-    values = _take(arrays, "values", (total, model.n_classes_), np.float64)
+    # first, since a number of nodes that is not that of an array would take any memory
+    values = _widened(arrays, "values", (total, model.n_classes_), np.float64)
+    nodes = _decode_nodes(arrays, total)
+    if arrays["values"].dtype.kind in "iu":
+        values = values / nodes["weighted_n_node_samples"][:, None]
     shares = (values >= 0).all() and np.allclose(values.sum(axis=1), 1, rtol=0, atol=1e-6)
     require(bool(shares), "values that are no shares of classes", "shares with a sum of 1")
-    nodes = _decode_nodes(arrays, total)
     tree_params = {name: getattr(model, name) for name in model.estimator_params}
     model.estimators_ = []
     ends = np.cumsum(counts)
@@ -496,12 +532,20 @@ def _decode_nodes(arrays: Arrays, total: int) -> NDArray[Any]:
         # a forest fitted on missing values splits at infinity
         finite = name != "threshold"
         dtype = NODE_DTYPE[name]
-        nodes[name] = _take(arrays, f"node.{name}", (total,), dtype, finite=finite)
+        nodes[name] = _widened(arrays, f"node.{name}", (total,), dtype, finite=finite)
     require(not np.isnan(nodes["threshold"]).any(), "thresholds of NaN", "numbers")
     require(bool((nodes["missing_go_to_left"] <= 1).all()), "other flags", "flags of 0 or 1")
     sound = bool((nodes["weighted_n_node_samples"] > 0).all())
     require(sound, "nodes without rows", "weights above 0")
     return nodes
+
+
+def _widened(
+    arrays: Arrays, name: str, shape: tuple[int, ...], dtype: Any, finite: bool = True
+) -> NDArray[Any]:
+    """An array of the file in the dtype that scikit-learn gives it, with the same numbers."""
+    known = [each for each in (*_NARROW, dtype) if np.can_cast(each, dtype, "safe")]
+    return _take(arrays, name, shape, *known, finite=finite).astype(dtype, copy=False)
 
 
 def _check_tree(number: int, nodes: NDArray[Any], n_features: int) -> int:

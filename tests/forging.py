@@ -14,6 +14,11 @@ Content = tuple[dict[str, Any], dict[str, Any]]
 MODELS = Path(__file__).parent / "models"
 
 
+def newest(name: str) -> Path:
+    """The file of that name in the latest format in which there is one."""
+    return max(MODELS.glob(f"format-*/{name}.model"))
+
+
 def read_file(path: Path) -> Content:
     """The description and the arrays of a file of the present format, as if written here."""
     content = path.read_bytes()

@@ -27,7 +27,7 @@ from mnist_models._idx import idx_header, parse_idx
 from mnist_models._model_files import inspect_model
 from mnist_models.exceptions import DatasetFormatError, ModelFormatError
 
-from .forging import MODELS, read_file, write_file
+from .forging import MODELS, newest, read_file, write_file
 
 _MOST_BYTES = 100 * 2**20
 _MOST_SECONDS = 10
@@ -165,9 +165,8 @@ def _rounds(target: str, folder: Path, chance: random.Random) -> Iterator[tuple[
             (folder / "csv").write_bytes(data := _damage(data, chance))
             yield data, lambda: _read_csv(folder / "csv")
     # the convolutional network takes long to build
-    seeds = [
-        path for path in sorted(MODELS.glob("format-2/*.model")) if path.stem != "network-accurate"
-    ]
+    names = {path.stem for path in MODELS.glob("*/*.model")} - {"network-accurate"}
+    seeds = [newest(name) for name in sorted(names)]
     for path in seeds:  # kernels and TensorFlow are loaded before the clock starts
         _read_model(path)
     while True:

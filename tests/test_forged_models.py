@@ -24,7 +24,7 @@ from mnist_models import load_model
 from mnist_models._model_files import decisive_versions
 from mnist_models.exceptions import ModelFormatError
 
-from .forging import MODELS, read_file, write_file
+from .forging import newest, read_file, write_file
 
 Change = Callable[[Any, Any], Any]
 # a file to change, how, and what the error says
@@ -76,7 +76,8 @@ def _array(name: str, make: Callable[[Any], Any]) -> Change:
 
 def _item(name: str, index: Any, value: Any) -> Change:
     def change(_: Any, arrays: Any) -> None:
-        arrays[name] = arrays[name].copy()
+        wide = np.int64 if isinstance(value, int) else np.float64  # trees are saved in narrow types
+        arrays[name] = arrays[name].astype(wide)
         arrays[name][index] = value
 
     return change
@@ -185,6 +186,7 @@ FORGERIES: dict[str, list[Forgery]] = {
         (LOGISTIC, _array("0/2/mean", lambda a: a[1:]), "array 'mean'"),
         (LOGISTIC, _array("0/2/noise_variance", lambda a: np.append(a, a)), "noise_variance"),
         (FOREST, _item("1/values", (0, 0), 1.5), "shares"),
+        (FOREST, _item("1/values", (0, 0), 7), "shares"),
         (FOREST, _item("1/values", (0, 0), -0.5), "shares"),
         (FOREST, _array("1/values", lambda a: a / 2), "shares"),
         (FOREST, _item("1/node.missing_go_to_left", 0, 7), "flags"),
@@ -219,8 +221,8 @@ FORGERIES: dict[str, list[Forgery]] = {
         (FOREST, lambda d, a: '{"a":' + "[" * 100_000, "."),
         (FOREST, lambda d, a: '{"format": ' + "9" * 5000 + "}", "."),
         (FOREST, _top(format=True), "found none"),
-        (FOREST, _top(format=3), "expected format 2, found 3: load it with mnist_models '"),
-        (FOREST, _top(format=3, versions=7), "load it with mnist_models None"),
+        (FOREST, _top(format=4), "expected format 3, found 4: load it with mnist_models '"),
+        (FOREST, _top(format=4, versions=7), "load it with mnist_models None"),
         (FOREST, _top(versions="all"), "versions 'all'"),
         (FOREST, lambda d, a: d["versions"].update(keras="3" * 51), "versions"),
         (FOREST, _top(kind="os.system"), "'os.system'"),
@@ -234,9 +236,13 @@ FORGERIES: dict[str, list[Forgery]] = {
         (FOREST, _set("@classify/output", "os.system"), "os.system"),
         (FOREST, _set("@classify/output", "pandas"), "."),
         (FOREST, _set("@classify/layouts", {"values": [0, 0, 2]}), "layout"),
-        (FOREST, lambda d, a: d["settings"].update(steps=d["settings"]["steps"][::-1]), "layouts"),
+        (
+            FOREST,
+            lambda d, a: d["settings"].update(steps=d["settings"]["steps"][::-1]),
+            "missing 'values'",
+        ),
         (FOREST, lambda d, a: d["settings"]["steps"].pop(), "arrays of steps"),
-        (FOREST, lambda d, a: a.pop("1/values"), "layouts"),
+        (FOREST, lambda d, a: a.pop("1/values"), "missing 'values'"),
         (FOREST, _set("@classify/params", _NOTHING), "missing 'params'"),
         (LOGISTIC, _set("@classify/classes", _NOTHING), "missing 'classes'"),
         (LOGISTIC, _steps(lambda s: s.insert(0, s.pop(1))), "a step for 784"),
@@ -278,7 +284,7 @@ FORGERIES: dict[str, list[Forgery]] = {
     ],
     "words that would harm a terminal": [
         (FOREST, _top(kind="\x1b[2J\u202e" * 400_000), "kind"),
-        (FOREST, _top(format=3, versions={"mnist_models": "\x1b[2J" * 10**6}), "load it with"),
+        (FOREST, _top(format=4, versions={"mnist_models": "\x1b[2J" * 10**6}), "load it with"),
         (FOREST, _set(_PARAMS + "criterion", "\x9b2J" * 10**6), "criterion"),
         (FOREST, _set("@classify/feature_names", ["\r\n"] * 783), "feature names"),
         (FOREST, lambda d, a: a.update({"1/\x1b[2J": np.ones(3)}), "."),
@@ -289,7 +295,7 @@ FORGERIES: dict[str, list[Forgery]] = {
 
 def _forge(path: Path, forgery: Forgery) -> None:
     name, change, _ = forgery
-    description, arrays = read_file(MODELS / "format-2" / f"{name}.model")
+    description, arrays = read_file(newest(name))
     text = change(description, arrays)
     write_file(path, text if isinstance(text, str) else description, arrays)
 
@@ -309,7 +315,7 @@ def _watch(event: str, arguments: Any) -> None:
 def _loaded() -> None:
     """TensorFlow is loaded before anybody looks at the clock, and all else before the hook."""
     for name in (FOREST, LOGISTIC, DENSE):
-        load_model(MODELS / "format-2" / f"{name}.model")
+        load_model(newest(name))
     sys.addaudithook(_watch)
 
 
@@ -381,14 +387,14 @@ def test_a_header_that_lies_is_refused(tmp_path: Path) -> None:
 
 
 def test_one_metadata_entry_more_is_refused(tmp_path: Path) -> None:
-    description, arrays = read_file(MODELS / "format-2" / f"{FOREST}.model")
+    description, arrays = read_file(newest(FOREST))
     write_file(tmp_path / "forged", description, arrays, more="1")
     _assert_refused(tmp_path / "forged", "expected one entry")
 
 
 @pytest.mark.parametrize("name", ["forest-report", "logistic-accurate", "network-report"])
 def test_no_flipped_bit_and_no_cut_goes_unnoticed(name: str, tmp_path: Path) -> None:
-    sound, chance = (MODELS / "format-2" / f"{name}.model").read_bytes(), random.Random(0)
+    sound, chance = newest(name).read_bytes(), random.Random(0)
     path = tmp_path / "forged"
     for at in [*range(0, 300, 3), *(chance.randrange(len(sound)) for _ in range(200))]:
         path.write_bytes(

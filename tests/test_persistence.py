@@ -157,6 +157,23 @@ def test_frames_between_the_steps_come_back(digits: Split, path: Path) -> None:
     _assert_same_bits(loaded, model, frame)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_forest_is_small_and_comes_back_whole(weighted: bool, digits: Split, path: Path) -> None:
+    """A node has 137 bytes in memory; shares of weighted rows stay as they are."""
+    weight = np.linspace(0.5, 1, len(digits[0])) if weighted else None
+    # weighted rows are drawn more often, and then count whole; without drawing they count as such
+    model = RandomForestClassifier(5, bootstrap=not weighted, random_state=0)
+    model.fit(digits[0], digits[2], weight)
+    loaded = _saved_and_loaded(model, path)
+    _assert_same_bits(loaded, model, digits[1])
+    for ours, theirs in zip(loaded.estimators_, model.estimators_, strict=True):
+        for name, value in theirs.tree_.__getstate__().items():
+            np.testing.assert_array_equal(ours.tree_.__getstate__()[name], value)
+    n_nodes = sum(tree.tree_.node_count for tree in model.estimators_)
+    size = path.stat().st_size - 2000  # of the description
+    assert (size / n_nodes < 50) != weighted
+
+
 _SOLVERS = [("full", 1), ("full", "mle"), ("covariance_eigh", 0.8), ("covariance_eigh", None)]
 
 
