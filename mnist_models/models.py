@@ -254,7 +254,8 @@ def _make_steps(name: str, recipe: Recipe, random_state: Any) -> tuple[Any, Any]
         "rotation": 12.0,
         "stretch": 0.08,
         "bend": 0.4,
-        "epochs": 24,
+        "n_networks": 3,
+        "epochs": 8,
         "validation_fraction": 0.0,
     }
     return CleanPaper(), SequentialClassifier(random_state=random_state, **params)
