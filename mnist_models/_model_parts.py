@@ -61,8 +61,6 @@ _MOST_FEATURES = 2**24
 _MOST_CHARACTERS = 2**24
 # Keras takes a minute to build hundreds of layers, however small.
 _MOST_LAYERS = 64
-# Each of four convolutional layers.
-_MOST_NETWORKS = 16
 # The longest side of images of a convolutional network: its filters make some tens of numbers of
 # every pixel, and two dozen images are predicted at a time.
 _LONGEST_SIDE = 2**8
@@ -593,8 +591,6 @@ def _encode_network(model: "SequentialClassifier") -> _Content:
             "Save model_.get_weights(), or pickle it for readers who trust you."
         )
     layers = {"kind": type(network).__name__.lower(), **network._asdict()}
-    if network.n_networks == 1:  # which older files do not say
-        del layers["n_networks"]
     settings = {"network": layers, "history": model.history_, "best_epoch": model.best_epoch_}
     return settings, {f"weight{i}": weight for i, weight in enumerate(model.model_.get_weights())}
 
@@ -611,9 +607,7 @@ def _decode_network(
     shapes = enumerate(network.weight_shapes())
     weights = [_take(arrays, f"weight{i}", shape, np.float32) for i, shape in shapes]
     if isinstance(network, Conv):
-        n = len(weights) // network.n_networks
-        one = range(n)[1::5]  # of the normalization, and of four filter layers
-        for variance in [weights[start + i] for start in range(0, len(weights), n) for i in one]:
+        for variance in weights[1::5]:  # of the normalization, and of four filter layers
             require(bool((variance >= 0).all()), "a negative variance", "none below 0")
     best_epoch = _count(settings["best_epoch"], "best_epoch", _n_epochs(history) - 1, least=0)
     model._restore(network, classes, weights, history, best_epoch)
@@ -636,18 +630,16 @@ def _decode_layers(layers: dict[str, Any], n_features: int, n_classes: int) -> A
     l2, dropout = float(layers["l2"]), float(layers["dropout"])
     sound = 0 <= l2 < math.inf and 0 <= dropout < 1
     require(sound, f"l2 {l2} and dropout {dropout}", "l2 of at least 0 and dropout in [0, 1)")
-    kind, n = layers["kind"], layers.get("n_networks", 1)
-    _count(n, "n_networks", _MOST_NETWORKS)
+    kind = layers["kind"]
     if kind == "dense":
         units = tuple(_count(size, "hidden_units") for size in layers["hidden_units"])
-        most = _MOST_LAYERS // n
-        _count(len(units), f"the number of hidden layers of {n} networks", most, least=0)
-        return Dense(n_features, n_classes, units, l2, dropout, n)
+        _count(len(units), "the number of hidden layers", _MOST_LAYERS, least=0)
+        return Dense(n_features, n_classes, units, l2, dropout)
     require(kind == "conv", f"a network of kind {kind!r}", "one of ['dense', 'conv']")
     height = _count(layers["height"], "height", _LONGEST_SIDE, LEAST_SIDE)
     width = _count(layers["width"], "width", _LONGEST_SIDE, LEAST_SIDE)
     require(height * width == n_features, f"{height} by {width}", f"{n_features} pixels")
-    return Conv(height, width, n_classes, l2, dropout, n)
+    return Conv(height, width, n_classes, l2, dropout)
 
 
 # -- the kinds; two of our classes are models of scikit-learn, only fitted faster ------------------

@@ -67,9 +67,8 @@ def make_model(
         ``"accurate"`` the forest gets the oriented gradients as 8-bit numbers, which it counts;
         logistic regression gets their principal components for 96.6 % of the variance (80 on
         MNIST), and all products of two of these [1]_, those that vary more with more weight; the
-        network is the mean of three convolutional ones, gets the cleaned pixels, and is trained on
-        warped images for all its ``epochs`` (fewer, or one with ``n_networks=1``, take less time
-        and cost little accuracy).
+        network is convolutional, gets the cleaned pixels, and is trained on warped images for all
+        its ``epochs`` (fewer take less time and cost little accuracy).
     random_state : int, RandomState instance or None, default=None
         The classifier's ``random_state``.
     memory : str, joblib.Memory or None, default=None
@@ -255,8 +254,7 @@ def _make_steps(name: str, recipe: Recipe, random_state: Any) -> tuple[Any, Any]
         "rotation": 12.0,
         "stretch": 0.08,
         "bend": 0.8,
-        "n_networks": 3,
-        "epochs": 12,
+        "epochs": 24,
         "validation_fraction": 0.0,
     }
     return CleanPaper(), SequentialClassifier(random_state=random_state, **params)

@@ -58,10 +58,6 @@ class SequentialClassifier(KerasClassifier):
     dropout : float, default=0.0
         Share of each hidden layer's outputs that is dropped in training, in [0, 1); with
         ``"conv"``, only of the input of the softmax.
-    n_networks : int, default=1
-        Networks that are trained one after another, on the same rows, from other initial weights
-        and in other orders. The classifier answers with the mean of their probabilities, which is
-        usually better than one network trained as long as all of them [1]_.
     learning_rate : float, default=1e-3
         Adam's learning rate, above 0; its maximum, if it varies.
     schedule : {"constant", "cosine"}, default="constant"
@@ -116,12 +112,11 @@ class SequentialClassifier(KerasClassifier):
     classes_ : ndarray, shape (n_classes,)
         The labels, sorted.
     model_ : keras.Model
-        The trained network: a Sequential one or, of several, the mean of what they return.
+        The trained network.
     history_ : dict of str to list of float
-        Of the first network, if there are several: one value per epoch of ``loss``, which includes
-        the L2 penalty, ``cross_entropy``, which does not, ``accuracy`` and, if rows are held out,
-        the same with the prefix ``val_``. For a model that ``build_fn`` compiled: its own loss and
-        metrics.
+        One value per epoch of ``loss``, which includes the L2 penalty, ``cross_entropy``, which
+        does not, ``accuracy`` and, if rows are held out, the same with the prefix ``val_``. For a
+        model that ``build_fn`` compiled: its own loss and metrics.
     n_epochs_ : int
         Number of epochs run, including those after the best one.
     best_epoch_ : int
@@ -150,9 +145,6 @@ class SequentialClassifier(KerasClassifier):
 
     References
     ----------
-    .. [1] L. K. Hansen and P. Salamon, "Neural Network Ensembles", IEEE Transactions on Pattern
-       Analysis and Machine Intelligence 12(10), 1990.
-
     S. Ioffe and C. Szegedy, "Batch Normalization", ICML 2015.
 
     D. P. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015.
@@ -184,14 +176,12 @@ class SequentialClassifier(KerasClassifier):
     best_epoch_: int
     n_features_in_: int
     _network: "Dense | Conv | _Built"
-    _seeds: list[int | None]
 
     _parameter_constraints: ClassVar = {
         "hidden_units": [Sequence, np.ndarray],
         "architecture": [StrOptions({"dense", "conv"})],
         "l2": [Interval(Real, 0, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "n_networks": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "schedule": [StrOptions({"constant", "cosine"})],
         "ema_momentum": [Interval(Real, 0, 1, closed="left")],
@@ -226,7 +216,6 @@ class SequentialClassifier(KerasClassifier):
         image_shape: tuple[int, int] | None = None,
         l2: float = 1e-3,
         dropout: float = 0.0,
-        n_networks: int = 1,
         learning_rate: float = 1e-3,
         schedule: Literal["constant", "cosine"] = "constant",
         ema_momentum: float = 0.0,
@@ -250,7 +239,6 @@ class SequentialClassifier(KerasClassifier):
         self.image_shape = image_shape
         self.l2 = l2
         self.dropout = dropout
-        self.n_networks = n_networks
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.ema_momentum = ema_momentum
@@ -345,47 +333,39 @@ class SequentialClassifier(KerasClassifier):
             self.classes_ = _find_classes(labels if self.classes_ is None else self.classes_)
             self.n_classes_ = len(self.classes_)
         codes = _encode(labels, self.classes_)
+        warp = self._warp(rows.shape[1])
         held_out = np.zeros(len(rows), dtype=bool)
         if begins:
             random_state = check_random_state(self.random_state)
             if not warm_start:
                 fraction = self.validation_fraction
                 held_out = _hold_out(codes, weight, fraction, random_state)
-            self._network = self._describe_network(self.n_features_in_, self.n_classes_)
-            many = range(self._network.n_networks)
-            self._seeds = [int(random_state.randint(np.iinfo(np.int32).max)) for _ in many]
-            networks = [self._build_one(seed) for seed in self._seeds]
-            self._came_compiled = networks[0].compiled
-        else:
-            networks = self._networks()
+            self._seed = int(random_state.randint(np.iinfo(np.int32).max))
+            self.model_ = self._build_keras_model()
+            self._came_compiled = self.model_.compiled
+        self._ensure_compiled_model()
+        stopping = [self._early_stopping()] if held_out.any() else []
         training = Training(
+            seed=self._seed,
+            network=self._description(),
             held_out=held_out,
-            network=self._description(1),
             rates=partial(_cosine, self.learning_rate) if self.schedule == "cosine" else None,
             average=self.ema_momentum,
-            warp=self._warp(rows.shape[1]),
+            warp=warp,
             resumed=warm_start,
             approximate=True,
             by_keras="the network came compiled" if self._came_compiled else None,
         )
-        before = vars(self).get("history_", {})
-        # the first network last, as scikeras keeps the history of the last
-        for network, seed in reversed(list(zip(networks, self._seeds, strict=True))):
-            self.model_ = network
-            self.history_ = {name: [*values] for name, values in before.items()}
-            self._ensure_compiled_model()
-            stopping = [self._early_stopping()] if held_out.any() else []
-            self._fit_keras_model(
-                rows,
-                codes,
-                sample_weight=weight,
-                warm_start=warm_start,
-                epochs=epochs,
-                initial_epoch=initial_epoch,
-                callbacks=stopping,
-                training=training._replace(seed=seed),
-            )
-        self.model_ = _mean_of(networks, rows.shape[1])
+        self._fit_keras_model(
+            rows,
+            codes,
+            sample_weight=weight,
+            warm_start=warm_start,
+            epochs=epochs,
+            initial_epoch=initial_epoch,
+            callbacks=stopping,
+            training=training,
+        )
         self.history_ = {name: [float(v) for v in each] for name, each in self.history_.items()}
         self.n_epochs_ = len(self.history_["loss"])
         self.best_epoch_ = stopping[0].best_epoch if stopping else self.n_epochs_ - 1
@@ -416,15 +396,10 @@ class SequentialClassifier(KerasClassifier):
         for n in self.hidden_units:
             check_scalar(n, "each of hidden_units", Integral, min_val=1)
 
-    def _build_one(self, seed: int | None) -> Any:
-        with layers_seeded(seed):
-            return self._network._replace(n_networks=1).build()
-
-    def _networks(self) -> list[Any]:
-        """The networks whose mean the model is."""
-        if self._network.n_networks == 1:
-            return [self.model_]
-        return [layer for layer in self.model_.layers if hasattr(layer, "fit")]
+    def _build_keras_model(self) -> Any:
+        self._network = self._describe_network(self.n_features_in_, self.n_classes_)
+        with layers_seeded(self._seed):
+            return self._network.build()
 
     def _get_compile_kwargs(self) -> dict[str, Any]:
         from keras import metrics, optimizers
@@ -452,26 +427,23 @@ class SequentialClassifier(KerasClassifier):
 
     def _describe_network(self, n_features: int, n_classes: int) -> "Dense | Conv | _Built":
         """What builds the network, in ``fit`` and again after unpickling."""
-        n = int(self.n_networks)
         if self.build_fn is not None:
-            return _Built(self.build_fn, n_features, n_classes, n)
+            return _Built(self.build_fn, n_features, n_classes)
         l2, dropout = float(self.l2), float(self.dropout)
         if self.architecture == "dense":
             units = tuple(int(n) for n in self.hidden_units)
-            return Dense(n_features, n_classes, units, l2, dropout, n)
+            return Dense(n_features, n_classes, units, l2, dropout)
         height, width = resolve_shape(self.image_shape, n_features)
         if min(height, width) < LEAST_SIDE:
             raise ValueError(
                 f"X must hold images of at least {LEAST_SIDE} by {LEAST_SIDE} pixels for "
                 f"architecture='conv'. Got {height} by {width} instead. Use architecture='dense'."
             )
-        return Conv(height, width, n_classes, l2, dropout, n)
+        return Conv(height, width, n_classes, l2, dropout)
 
-    def _description(self, n_networks: int | None = None) -> "Dense | Conv | None":
-        """The network, or some, if its code may be shared with others of the same description."""
-        if isinstance(self._network, _Built):
-            return None
-        return self._network._replace(n_networks=n_networks or self._network.n_networks)
+    def _description(self) -> "Dense | Conv | None":
+        """The network, if its code may be shared with others of the same description."""
+        return None if isinstance(self._network, _Built) else self._network
 
     def _warp(self, n_features: int) -> Callable[..., Any] | None:
         if not (self.shift or self.rotation or self.stretch or self.bend):
@@ -499,7 +471,7 @@ class SequentialClassifier(KerasClassifier):
         self._network, self.classes_, self.n_classes_ = network, classes, len(classes)
         self.history_, self.best_epoch_ = history, best_epoch
         self.n_epochs_ = len(history["loss"])
-        self._seeds, self._came_compiled = [None] * network.n_networks, False
+        self._seed, self._came_compiled = None, False
         self.model_ = _rebuild(network, weights)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -527,19 +499,15 @@ _FILTERS = (32, 64, 96, 128)
 
 
 class Dense(NamedTuple):
-    """A description of dense layers of rectified linear units and a softmax; or of several."""
+    """A description of dense layers of rectified linear units, and a softmax."""
 
     n_features: int
     n_classes: int
     hidden_units: tuple[int, ...]
     l2: float
     dropout: float
-    n_networks: int = 1
 
     def build(self) -> Any:
-        return _mean_of([self._build_one() for _ in range(self.n_networks)], self.n_features)
-
-    def _build_one(self) -> Any:
         keras = start_keras()
         layers = [keras.Input((self.n_features,))]
         for units in self.hidden_units:
@@ -553,12 +521,11 @@ class Dense(NamedTuple):
 
     def weight_shapes(self) -> list[tuple[int, ...]]:
         sizes = (self.n_features, *self.hidden_units, self.n_classes)
-        one = [shape for pair in pairwise(sizes) for shape in (pair, pair[1:])]
-        return [shape for _ in range(self.n_networks) for shape in one]
+        return [shape for pair in pairwise(sizes) for shape in (pair, pair[1:])]
 
 
 class Conv(NamedTuple):
-    """A description of four convolutional layers with batch normalization and a softmax.
+    """A description of four convolutional layers with batch normalization, and a softmax.
 
     The first layer has a stride of 2, which makes the others four times faster. Images that are
     large enough are not padded. The input is normalized as a whole, so pixels may have any scale.
@@ -569,13 +536,8 @@ class Conv(NamedTuple):
     n_classes: int
     l2: float
     dropout: float
-    n_networks: int = 1
 
     def build(self) -> Any:
-        n_features = self.height * self.width
-        return _mean_of([self._build_one() for _ in range(self.n_networks)], n_features)
-
-    def _build_one(self) -> Any:
         keras = start_keras()
         first, second, third, fourth = _FILTERS
         edge = "same" if min(self.height, self.width) < _UNPADDED_SIDE else "valid"
@@ -605,8 +567,7 @@ class Conv(NamedTuple):
         for pixels in (self.height, self.width):
             before_pooling = (pixels - LEAST_SIDE) // 2 + 1 - 2 * lost
             n_positions *= -(-before_pooling // 2) - lost
-        shapes += [(n_positions * _FILTERS[-1], self.n_classes), (self.n_classes,)]
-        return shapes * self.n_networks
+        return [*shapes, (n_positions * _FILTERS[-1], self.n_classes), (self.n_classes,)]
 
 
 class _Built(NamedTuple):
@@ -615,12 +576,8 @@ class _Built(NamedTuple):
     build_fn: Callable[[int, int], Any]
     n_features: int
     n_classes: int
-    n_networks: int = 1
 
     def build(self) -> Any:
-        return _mean_of([self._build_one() for _ in range(self.n_networks)], self.n_features)
-
-    def _build_one(self) -> Any:
         keras = start_keras()
         model = self.build_fn(self.n_features, self.n_classes)
         if not isinstance(model, keras.Model):
@@ -647,16 +604,6 @@ def _cosine(peak: float, n_steps: int) -> NDArray[np.float32]:
     done = (np.arange(n_steps) + 0.5) / n_steps
     rising, falling = done / _WARM_UP, (1 + np.cos(np.pi * (done - _WARM_UP) / (1 - _WARM_UP))) / 2
     return np.asarray(peak * np.where(done < _WARM_UP, rising, falling), dtype=np.float32)
-
-
-def _mean_of(networks: Sequence[Any], n_features: int) -> Any:
-    """A model that returns the mean of what networks return for a row; of one, itself."""
-    if len(networks) == 1:
-        return networks[0]
-    keras = start_keras()
-    rows = keras.Input((n_features,))
-    answers = [network(rows) for network in networks]
-    return keras.Model(rows, keras.layers.Average(dtype="float32")(answers))
 
 
 def _rebuild(network: Dense | Conv | _Built, weights: Sequence[NDArray[Any]]) -> Any:

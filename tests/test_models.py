@@ -96,7 +96,7 @@ def test_the_accurate_recipe_reads_better(digits: Split) -> None:
 @pytest.mark.slow
 def test_the_accurate_network_sees_8_bit_pixels(digits: Split) -> None:
     X_train, X_test, y_train, y_test = digits
-    params: Any = {"random_state": 0, "epochs": 8, "n_networks": 1, "batch_size": 32}
+    params: Any = {"random_state": 0, "epochs": 8, "batch_size": 32}
     model = make_model("network", recipe="accurate", **params).fit(X_train, y_train)
     assert model[0].transform(X_train / 255).dtype == np.uint8
     assert model.n_features_in_ == 784

@@ -149,7 +149,6 @@ WRONG: dict[str, list[Any]] = {
     "hidden_units": ["128", 128, (0,), (1.5,)],
     "l2": [-1.0, "0.1", np.nan, np.inf],
     "dropout": [1.0],
-    "n_networks": [0, 1.5],
     "learning_rate": [0.0, "fast", np.inf],
     "batch_size": [0, 1.5],
     "epochs": [0],
@@ -238,25 +237,6 @@ def test_training_may_go_on_by_epoch(standardized: Split) -> None:
         network.partial_fit(X, np.where(y == 1, 10, y))
     with pytest.raises(ValueError, match=r"1d array"):
         network.fit(X, np.eye(10)[y])
-
-
-@pytest.mark.parametrize("params", [{}, {"architecture": "conv"}, {"build_fn": build_compiled}])
-def test_several_networks_answer_with_their_mean(params: Any, standardized: Split) -> None:
-    X, X_test, y, _ = standardized
-    alone = SequentialClassifier(hidden_units=(16,), epochs=3, random_state=0, **params).fit(X, y)
-    several = clone(alone).set_params(n_networks=3).fit(X, y)
-    first, *others = (model for model in several.model_.layers if hasattr(model, "fit"))
-    for ours, theirs in zip(first.get_weights(), alone.model_.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    assert several.history_ == alone.history_
-    answers = [alone.predict_proba(X_test), *(np.asarray(other(X_test)) for other in others)]
-    assert all((answers[0] != answer).any() for answer in answers[1:])
-    found = several.predict_proba(X_test)
-    np.testing.assert_allclose(found, np.mean(answers, axis=0), rtol=1e-4, atol=1e-6)
-    kept = pickle.loads(pickle.dumps(several))
-    np.testing.assert_array_equal(kept.predict_proba(X_test), found)
-    assert kept.partial_fit(X, y).n_epochs_ == alone.n_epochs_ + 1
-    assert (kept.predict_proba(X_test) != found).any()
 
 
 def test_training_that_diverges_is_an_error_not_a_wrong_answer(rng: np.random.Generator) -> None:

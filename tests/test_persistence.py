@@ -82,15 +82,6 @@ def test_what_a_network_learned_comes_back(network: Any, table: Table, path: Pat
     _assert_same_bits(loaded, network, pd.DataFrame(table[0], columns=list("abcd")))
 
 
-def test_several_networks_come_back(network: Any, table: Table, path: Path) -> None:
-    several = clone(network).set_params(n_networks=2).fit(*table)
-    loaded = _saved_and_loaded(several, path)
-    _assert_same_bits(loaded, several, table[0])
-    assert repr(loaded) == repr(several)
-    with pytest.raises(ModelFormatError, match="n_networks to be a whole number from 1 to 16"):
-        save_model(several.set_params(n_networks=17).fit(*table), path)
-
-
 @pytest.mark.parametrize("dtype", [str, object, int, float, bool])
 def test_labels_and_class_weights_of_any_kind_come_back(
     dtype: Any, table: Table, path: Path

@@ -70,7 +70,7 @@ def test_photos_are_read_in_every_condition(reader: Any, condition: str) -> None
 def test_models_of_mnist_read_95_percent_of_photos_in_every_condition() -> None:
     X_train, X_test, y_train, y_test = fetch_mnist().split("official")
     models = {name: make_model(name, recipe="accurate", random_state=0) for name in MODEL_NAMES}
-    models["network"].set_params(classify__n_networks=1, classify__epochs=3)
+    models["network"].set_params(classify__epochs=3)
     for model in models.values():
         model.fit(X_train, y_train)
     images = X_test.reshape(-1, 28, 28)
