@@ -79,8 +79,6 @@ _IN_STEP = {"name", "kind", "settings"}
 # See _layout.
 _LAYOUTS = [list(flags) for flags in product((False, True), repeat=3)]
 _FLOATS = (np.float32, np.float64)
-# In which a forest's numbers are saved, if they fit.
-_NARROW = (np.uint8, np.int8, np.uint16, np.int16, np.int32, np.float32)
 
 # NumPy's names of the dtypes of labels; "O" is for labels such as a DataFrame's strings.
 _LABEL_DTYPE = re.compile(r"[<>|=][biuf][1248]|[<>]U[1-9][0-9]{0,7}|\|O")
@@ -143,8 +141,6 @@ def _decode(part: Part) -> tuple[Any, int | None]:
     known = [*_KINDS, "network", "pipeline"]
     require(part.kind in known, f"an estimator of kind {part.kind!r}", f"one of {known}")
     kind = _network_kind() if part.kind == "network" else _KINDS[part.kind]
-    if part.kind == "forest":  # whose arrays were wider before format 3
-        part = part._replace(arrays=_compact(part.arrays))
     estimator, settings = kind.estimator(), part.settings
     _decode_params(estimator, settings["params"])
     estimator.n_features_in_ = _count(settings["n_features"], "n_features")
@@ -155,6 +151,8 @@ def _decode(part: Part) -> tuple[Any, int | None]:
         estimator._pixel_scale = scale
     width = kind.decode(estimator, settings, _lay_out(part.arrays, settings["layouts"]))
     _decode_names_and_output(estimator, settings["feature_names"], settings["output"])
+    if part.kind == "forest":  # whose arrays were wider before format 3
+        part = part._replace(arrays=_compact(part.arrays))
     _require_equal(encode(estimator), part)
     return estimator, width
 
@@ -467,12 +465,10 @@ def _compact(arrays: Arrays) -> Arrays:
 
     Shares of classes become numbers of rows, where every row weighs a whole number.
     """
-    shares, rows = arrays["values"], arrays["node.weighted_n_node_samples"]
-    if shares.dtype == np.float64 and shares.ndim == 2 and rows.shape == shares.shape[:1]:
-        with np.errstate(all="ignore"):  # of a stranger's numbers, which are checked later
-            counts = np.rint(shares * rows[:, None])
-            exact = np.array_equal(counts / rows[:, None], shares) and counts.max() < 2**53
-        if exact:
+    shares, rows = arrays["values"], arrays["node.weighted_n_node_samples"][:, None]
+    if shares.dtype == np.float64 and rows.max() < 2**53:
+        counts = np.rint(shares * rows)
+        if np.array_equal(counts / rows, shares):
             arrays = arrays | {"values": counts.astype(np.int64)}
     return {name: _narrowed(array) for name, array in arrays.items()}
 
@@ -483,12 +479,11 @@ def _narrowed(array: NDArray[Any]) -> NDArray[Any]:
         with np.errstate(over="ignore"):
             narrow = array.astype(np.float32)
         return narrow if np.array_equal(narrow, array) else array
-    if array.dtype.kind in "iu" and array.size:
-        least, most = int(array.min()), int(array.max())
-        for dtype in _NARROW[:-1]:
-            if np.iinfo(dtype).min <= least and most <= np.iinfo(dtype).max:
-                return array.astype(dtype)
-    return array
+    if array.dtype.kind not in "iu":
+        return array
+    least, most = array.min(), array.max()
+    of_most = np.min_scalar_type(most if least >= 0 else -1 - most)  # signed, if one is below 0
+    return array.astype(np.result_type(np.min_scalar_type(least), of_most))
 
 
 def _decode_forest(model: RandomForestClassifier, _: dict[str, Any], arrays: Arrays) -> None:
@@ -544,8 +539,9 @@ def _widened(
     arrays: Arrays, name: str, shape: tuple[int, ...], dtype: Any, finite: bool = True
 ) -> NDArray[Any]:
     """An array of the file in the dtype that scikit-learn gives it, with the same numbers."""
-    known = [each for each in (*_NARROW, dtype) if np.can_cast(each, dtype, "safe")]
-    return _take(arrays, name, shape, *known, finite=finite).astype(dtype, copy=False)
+    found = arrays[name].dtype
+    fits = found if np.can_cast(found, dtype, "safe") else dtype
+    return _take(arrays, name, shape, fits, finite=finite).astype(dtype, copy=False)
 
 
 def _check_tree(number: int, nodes: NDArray[Any], n_features: int) -> int:

@@ -76,8 +76,9 @@ def _array(name: str, make: Callable[[Any], Any]) -> Change:
 
 def _item(name: str, index: Any, value: Any) -> Change:
     def change(_: Any, arrays: Any) -> None:
-        wide = np.int64 if isinstance(value, int) else np.float64  # trees are saved in narrow types
-        arrays[name] = arrays[name].astype(wide)
+        arrays[name] = arrays[name].copy()
+        if not np.can_cast(np.min_scalar_type(value), arrays[name].dtype):  # trees' are narrow
+            arrays[name] = arrays[name].astype(np.int64 if isinstance(value, int) else np.float64)
         arrays[name][index] = value
 
     return change
@@ -236,13 +237,9 @@ FORGERIES: dict[str, list[Forgery]] = {
         (FOREST, _set("@classify/output", "os.system"), "os.system"),
         (FOREST, _set("@classify/output", "pandas"), "."),
         (FOREST, _set("@classify/layouts", {"values": [0, 0, 2]}), "layout"),
-        (
-            FOREST,
-            lambda d, a: d["settings"].update(steps=d["settings"]["steps"][::-1]),
-            "missing 'values'",
-        ),
+        (FOREST, lambda d, a: d["settings"].update(steps=d["settings"]["steps"][::-1]), "layouts"),
         (FOREST, lambda d, a: d["settings"]["steps"].pop(), "arrays of steps"),
-        (FOREST, lambda d, a: a.pop("1/values"), "missing 'values'"),
+        (FOREST, lambda d, a: a.pop("1/values"), "layouts"),
         (FOREST, _set("@classify/params", _NOTHING), "missing 'params'"),
         (LOGISTIC, _set("@classify/classes", _NOTHING), "missing 'classes'"),
         (LOGISTIC, _steps(lambda s: s.insert(0, s.pop(1))), "a step for 784"),

@@ -30,7 +30,6 @@ def main() -> None:
     rows = digits.data[:5]
     for name in sys.argv[1:] or _SMALL:
         kind, recipe = name.split("-")
-        recipe = {"report": "classic"}.get(recipe, recipe)  # its name in the first files
         model: Any = make_model(kind, recipe=cast("Any", recipe), random_state=0)
         model.set_params(**_SMALL[name]).fit(digits.data, digits.target)
         save_model(model, folder / f"{name}.model")
