@@ -30,7 +30,7 @@ _BLOCK_BYTES = 3 << 20
 # The most tasks X is divided into, and the least number of values in each. Their sums are added in
 # order, so the result does not depend on the number of threads.
 _MAX_TASKS = 16
-_TASK_SIZE = 1 << 18
+_TASK_SIZE = 1 << 20
 
 
 # Overflow gives values that are not finite; then scikit-learn's solver takes over. The setting is
@@ -177,8 +177,8 @@ Preconditioner = Callable[[Float64], Float64]
 _BLOCK_ROWS = 1024
 # Few, since every task has a matrix of its own.
 _GRAM_TASKS = 4
-# Below this cost, a weighted Gram matrix for every class pays off: see blocks_pay.
-_MAX_COST = 1000
+# Up to and from how many columns a weighted Gram matrix for every class costs little and much.
+_FEW_COLUMNS, _MAX_COLUMNS = 100, 1000
 # How much of the classes' mean coupling the preconditioner assumes. All of it would be singular,
 # since the probabilities sum to 1; this much saves a fifth of the passes over standardized MNIST.
 _COUPLING = 2 / 3
@@ -220,7 +220,7 @@ class Curvature:
         if len(P) > 1:
             coupling -= _COUPLING * (P * self._problem.weight @ P.T) / np.sqrt(np.outer(mean, mean))
             np.fill_diagonal(coupling, 1)
-        if not blocks_pay(n, d, self._problem.n_outputs):
+        if not blocks_pay(n, d):
             return self._inverse([float((1 + caution) * mean.mean()) * self._gram], coupling)
         blocks = (
             self._sampled_gram(of_rows, caution) + float(caution * of_all) * self._gram
@@ -308,8 +308,8 @@ class Curvature:
         decoupled = np.linalg.inv(coupling)
 
         def each(solve: Callable[[_Factor, Float64], Float64], V: Float64) -> Float64:
-            parts = problem.run(lambda factor, of: solve(factor, V[of]), factors, outputs)
-            return np.concatenate(list(parts))
+            # one after the other, since a thread takes longer to wake than one factor to solve
+            return np.concatenate([solve(f, V[of]) for f, of in zip(factors, outputs, strict=True)])
 
         def solve(V: Float64) -> Float64:
             V = V.copy()
@@ -323,14 +323,13 @@ class Curvature:
         return solve
 
 
-def blocks_pay(n: int, d: int, n_outputs: int) -> bool:
+def blocks_pay(n: int, d: int) -> bool:
     """Whether a Gram matrix for every class costs less than the iterations it saves.
 
-    The matrices cost about n·d² operations and their Cholesky factors n_outputs·d³/3. About ten
-    iterations are saved; the cost of one is a multiple of n·d, since it is a matrix product with
-    few columns, at which BLAS is slow. So the sum of both costs, over n·d, has a limit.
+    They save half of the iterations. But making them takes as long as about d / 20 iterations, and
+    each of the others takes twice as long if there are few rows, since it reads all their factors.
     """
-    return d + n_outputs * d**2 / (3 * n) <= _MAX_COST
+    return d <= min(max(n / 4, _FEW_COLUMNS), _MAX_COLUMNS)
 
 
 def _column_means(problem: LinearSoftmax) -> Float:
@@ -387,7 +386,7 @@ class _Factor:
 # -- L-BFGS ----------------------------------------------------------------------------------------
 
 # How many pairs of a step and a gradient difference are kept.
-_MEMORY = 50
+_MEMORY = 20
 # The preconditioner is renewed after this many iterations, and again after intervals that double,
 # since the curvature settles. The caution is divided by four each time, down to the least.
 _RENEW = 8

@@ -35,6 +35,8 @@ from mnist_models._validation import (
 
 # These become float32, which holds them exactly; other dtypes become float64, as in scikit-learn.
 _EXACT_IN_FLOAT32 = (np.float16, np.int8, np.uint8, np.int16, np.uint16, np.bool_)
+# If a smaller share of the columns varies, the others are left out.
+_WORTH_A_COPY = 0.9
 
 
 # The base class is named by its module: sklearnex.patch_sklearn() puts another into
@@ -55,8 +57,8 @@ class LogisticRegression(_logistic.LogisticRegression):
     - It does not stop earlier. ``tol`` bounds the gradient, as in scikit-learn, and also how far
       the objective is above its minimum, relative to itself, by an estimate.
     - 8- and 16-bit integers, booleans and float16 become float32, which holds them exactly, and
-      ``coef_`` is float32 then; scikit-learn converts them to float64. float32 X is never copied,
-      whatever its memory order.
+      ``coef_`` is float32 then; scikit-learn converts them to float64. float32 X is not copied,
+      whatever its memory order, but for the columns that vary if a tenth or more never do.
     - The result is the same to the last bit for any number of threads. There are as many as BLAS
       has (``threadpoolctl`` sets that); meanwhile, BLAS uses one thread in each.
     - Masked values, dates and text are refused, and so are rows whose scores overflow, for which
@@ -215,16 +217,21 @@ default="lbfgs"
         if len(classes) < 2:
             return False
         d = X.shape[1]
-        if X.dtype.type in _EXACT_IN_FLOAT32:
-            X = X.astype(np.float32)
         weight = self._row_weights(X, y, sample_weight, classes, codes)
         start = self._start(len(classes), d)
         if weight is None or start is None:
             return False
-        solution = self._solve(X, codes, weight, start)
+        useful = np.ones(start.shape[1], dtype=bool)
+        useful[:d] = _useful_columns(X, self.fit_intercept)
+        if not useful.all():
+            X = X.compress(useful[:d], axis=1)
+        if X.dtype.type in _EXACT_IN_FLOAT32:
+            X = X.astype(np.float32)
+        solution = self._solve(X, codes, weight, start[:, useful])
         if solution is None:
             return False
-        coef = solution.W.astype(X.dtype)
+        coef = np.zeros(start.shape, dtype=X.dtype)
+        coef[:, useful] = solution.W
         self.classes_ = classes
         self.coef_ = coef[:, :d]
         self.intercept_ = coef[:, d] if self.fit_intercept else np.zeros(len(coef), X.dtype)
@@ -302,6 +309,16 @@ default="lbfgs"
                 ConvergenceWarning,
                 stacklevel=5,  # past scikit-learn's wrapper of fit, which is no user's line
             )
+
+
+def _useful_columns(X: NDArray[Any], fit_intercept: bool) -> NDArray[np.bool_]:
+    """Which columns to solve for: all, if so many vary that the others are not worth a copy of X.
+
+    The coefficient of a column that never varies is 0, since the intercept can do as much without
+    a penalty. Few images of digits leave a third of the pixels blank.
+    """
+    varies = X.max(axis=0) != X.min(axis=0) if fit_intercept else (X != 0).any(axis=0)
+    return varies if 0 < varies.mean() < _WORTH_A_COPY else np.ones(len(varies), dtype=bool)
 
 
 def _every_class_weighs(weight: NDArray[np.float64], codes: NDArray[np.intp]) -> bool:

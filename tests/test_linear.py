@@ -350,6 +350,29 @@ def test_columns_beyond_the_rows_change_nothing(dtype: Any) -> None:
         )
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.uint8])
+def test_columns_that_never_vary_get_0_and_change_nothing(dtype: Any) -> None:
+    digits = load_sample_digits()
+    X, y = digits.data[:200].astype(dtype), digits.target[:200]
+    varies = np.ptp(X, axis=0) > 0
+    assert varies.mean() < 0.8
+    inked = np.where(varies, X, dtype(7))
+    for fit_intercept, images in ((True, X), (True, inked), (False, X)):
+        params = {"C": 1e-4, "fit_intercept": fit_intercept, "warm_start": True}
+        model, alone = LogisticRegression(**params), LogisticRegression(**params)
+        model.fit(X[:, ::-1], y)  # warm starts from what was learned elsewhere
+        model.fit(images, y)
+        alone.fit(X[:, varies], y)
+        assert not model.coef_[:, ~varies].any()
+        np.testing.assert_allclose(
+            model.predict_proba(images), alone.predict_proba(X[:, varies]), atol=2e-3
+        )
+    # without an intercept, columns that hold one number are needed
+    assert LogisticRegression(C=1e-4, fit_intercept=False).fit(inked, y).coef_[:, ~varies].any()
+    blank = LogisticRegression().fit(np.full((4, 3), dtype(7)), [0, 1, 1, 1])
+    np.testing.assert_allclose(blank.coef_, 0, atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_optimum_of_wide_data(kind: str) -> None:
     X, y = make_problem(kind)
