@@ -32,6 +32,7 @@ from sklearn.utils.validation import check_is_fitted, check_scalar
 
 from mnist_models._model_files import Arrays, require
 from mnist_models._validation import SCALES
+from mnist_models.class_scores import ClassScores
 from mnist_models.forest import RandomForestClassifier
 from mnist_models.linear import LogisticRegression
 from mnist_models.preprocessing import (
@@ -434,6 +435,20 @@ def _decode_standardize(scaler: Standardize, _: dict[str, Any], arrays: Arrays) 
     return scaler.n_features_in_
 
 
+def _decode_class_scores(scores: ClassScores, _: dict[str, Any], arrays: Arrays) -> int:
+    scores._check_params()
+    n_features, n_scores = scores.n_features_in_, _count(len(arrays["low"]), "the number of scores")
+    n = _count(len(arrays["components"]), "the number of components", n_features)
+    n_products = _count(math.comb(n + 2, 2), "the number of products")
+    scores.components_ = _take(arrays, "components", (n, n_features), np.float32)
+    scores.mean_ = _take(arrays, "mean", (n_features,), np.float32)
+    scores.coef_ = _take(arrays, "coef", (n_scores, n_products), np.float64)
+    scores.low_ = _take(arrays, "low", (n_scores,), np.float64)
+    scores.step_ = _take(arrays, "step", (n_scores,), np.float64)
+    require(bool((scores.step_ > 0).all()), "a step of 0 or less", "steps above 0")
+    return n_features + n_scores
+
+
 # -- logistic regression ---------------------------------------------------------------------------
 
 
@@ -642,6 +657,7 @@ def _decode_layers(layers: dict[str, Any], n_features: int, n_classes: int) -> A
 
 _encode_nothing = _encode_attributes()
 _encode_scale = _encode_attributes("mean", "scale")
+_encode_class_scores = _encode_attributes("mean", "components", "coef", "low", "step")
 _encode_logistic = _encode_attributes("coef", "intercept", "n_iter")
 _encode_pca = _encode_attributes(
     *("n_components", "n_samples", "components", "mean", "explained_variance"),
@@ -655,6 +671,7 @@ _KINDS = {
     "pca": _Kind(PCA, _encode_pca, _decode_pca),
     "products": _Kind(PolynomialFeatures, _encode_nothing, _decode_products),
     "standardize": _Kind(Standardize, _encode_scale, _decode_standardize),
+    "class-scores": _Kind(ClassScores, _encode_class_scores, _decode_class_scores),
     "logistic": _Kind(LogisticRegression, _encode_logistic, _decode_logistic, SklearnLogistic),
     "forest": _Kind(RandomForestClassifier, _encode_forest, _decode_forest, SklearnForest),
 }

@@ -10,6 +10,7 @@ from sklearn.preprocessing import PolynomialFeatures
 from sklearn.utils.validation import check_is_fitted
 
 from mnist_models._validation import check_name
+from mnist_models.class_scores import ClassScores
 from mnist_models.forest import RandomForestClassifier
 from mnist_models.linear import LogisticRegression
 from mnist_models.preprocessing import CleanPaper, Recipe, Standardize, make_preprocessor
@@ -64,11 +65,12 @@ def make_model(
         The classifier.
     recipe : {"classic", "accurate"}, default="classic"
         The preprocessing, see :func:`make_preprocessor`, and the classifier's parameters. For
-        ``"accurate"`` the forest gets the oriented gradients as 8-bit numbers, which it counts;
-        logistic regression gets their principal components for 96.6 % of the variance (80 on
-        MNIST), and all products of two of these [1]_, those that vary more with more weight; the
-        network is convolutional, gets the cleaned pixels, and is trained on warped images for all
-        its ``epochs`` (fewer take less time and cost little accuracy).
+        ``"accurate"`` logistic regression gets the oriented gradients' principal components for
+        96.6 % of the variance (80 on MNIST), and all products of two of these [1]_, those that
+        vary more with more weight; the forest gets the gradients as 8-bit numbers, which it
+        counts, and :class:`~mnist_models.class_scores.ClassScores` of such products; the network
+        is convolutional, gets the cleaned pixels, and is trained on warped images for all its
+        ``epochs`` (fewer take less time and cost little accuracy).
     random_state : int, RandomState instance or None, default=None
         The classifier's ``random_state``.
     memory : str, joblib.Memory or None, default=None
@@ -235,6 +237,7 @@ def _make_steps(name: str, recipe: Recipe, random_state: Any) -> tuple[Any, Any]
         if recipe != "accurate":
             return preprocess, RandomForestClassifier(random_state=random_state)
         preprocess.set_params(hog__dtype="uint8")  # which the forest counts
+        preprocess.steps.append(("scores", ClassScores()))
         return preprocess, RandomForestClassifier(300, random_state=random_state)
 
     from mnist_models.network import SequentialClassifier  # loads TensorFlow

@@ -23,7 +23,8 @@ FLOORS = [
     {"_validation", "_files", "_progress", "_statistics", "_keras_start"},
     {"_image_kernels", "_forest_kernels", "_warp_kernels", "_linear_solver"}
     | {"_idx", "_csv", "_model_files", "_plots"},
-    {"_mnist", "pictures", "preprocessing", "linear", "forest", "_keras_training", "_page"},
+    {"_mnist", "pictures", "preprocessing", "class_scores", "linear", "forest"}
+    | {"_keras_training", "_page"},
     {"datasets", "keras_classifier", "results", "evidence"},
     {"network", "significance", "_fits"},
     {"models", "comparison", "_preflight", "_model_parts"},

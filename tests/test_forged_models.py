@@ -30,8 +30,9 @@ Change = Callable[[Any, Any], Any]
 # a file to change, how, and what the error says
 Forgery = tuple[str, Change, str]
 
-FOREST, LOGISTIC, DENSE, CONV = (
+FOREST, SCORES, LOGISTIC, DENSE, CONV = (
     "forest-report",
+    "forest-accurate",
     "logistic-accurate",
     "network-report",
     "network-accurate",
@@ -182,6 +183,12 @@ FORGERIES: dict[str, list[Forgery]] = {
         (LOGISTIC, _array("1/coef", lambda a: a * np.nan), "not finite"),
         (LOGISTIC, _array("1/coef", lambda a: a.astype(np.float16)), "array 'coef' of float16"),
         (LOGISTIC, _array("0/4/scale", lambda a: a * 0), "scale of 0"),
+        (SCORES, _array("0/3/step", lambda a: a * 0), "step of 0"),
+        (SCORES, _array("0/3/coef", lambda a: a[:, 1:]), "array 'coef'"),
+        (SCORES, _array("0/3/low", lambda a: a[1:]), "array 'coef'"),
+        (SCORES, _array("0/3/mean", lambda a: a * np.nan), "not finite"),
+        (SCORES, _set("@preprocess/@scores/params/explained", 1), "explained"),
+        (SCORES, _set("@preprocess/@scores/params/penalty", -1), "penalty"),
         (LOGISTIC, _array("0/2/explained_variance", lambda a: -a), "negative variance"),
         (LOGISTIC, _array("0/2/components", lambda a: a.astype(np.float64)), "array 'mean'"),
         (LOGISTIC, _array("0/2/mean", lambda a: a[1:]), "array 'mean'"),
@@ -389,7 +396,7 @@ def test_one_metadata_entry_more_is_refused(tmp_path: Path) -> None:
     _assert_refused(tmp_path / "forged", "expected one entry")
 
 
-@pytest.mark.parametrize("name", ["forest-report", "logistic-accurate", "network-report"])
+@pytest.mark.parametrize("name", [FOREST, SCORES, LOGISTIC, DENSE])
 def test_no_flipped_bit_and_no_cut_goes_unnoticed(name: str, tmp_path: Path) -> None:
     sound, chance = newest(name).read_bytes(), random.Random(0)
     path = tmp_path / "forged"

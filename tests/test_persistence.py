@@ -31,6 +31,7 @@ from mnist_models import (
     make_model,
     save_model,
 )
+from mnist_models.class_scores import ClassScores
 from mnist_models.cli import main
 from mnist_models.exceptions import ModelFormatError, ModelSecurityError, ModelVersionWarning
 from mnist_models.preprocessing import Standardize
@@ -126,7 +127,7 @@ def _image_features(name: str) -> Pipeline:
     """A recipe of the kind that reads digits best, made small."""
     steps: list[tuple[str, Any]] = [("deskew", Deskew((28, -1)))]
     if name == "forest":
-        steps.append(("hog", HogFeatures(dtype="uint8")))
+        steps += [("hog", HogFeatures(dtype="uint8")), ("scores", ClassScores(explained=0.5))]
     else:
         steps += [
             ("hog", HogFeatures(cell_size=9)),

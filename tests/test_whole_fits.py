@@ -24,6 +24,7 @@ from mnist_models import (
     SequentialClassifier,
     load_sample_digits,
 )
+from mnist_models.class_scores import ClassScores
 from mnist_models.preprocessing import Standardize
 
 from .conftest import quick_model
@@ -41,6 +42,7 @@ ESTIMATORS = {
     "standardize": Standardize(),
     "deskew": Deskew(),
     "hog": HogFeatures(),
+    "scores": ClassScores(explained=0.5),
 }
 every_estimator = pytest.mark.parametrize(
     "kind",
@@ -229,6 +231,7 @@ def test_a_pipeline_whose_first_fit_is_interrupted_is_unfitted() -> None:
         ("standardize", (np.array([[1e300], [0.0]]), None)),
         ("deskew", (np.zeros((3, 5)), None)),
         ("hog", (np.zeros((3, 5)), None)),
+        ("scores", (np.full((3, 5), 1e300), [0, 1, 0])),
     ],
 )
 def test_data_that_are_refused_leave_the_fit_before(kind: str, spoilt: Any) -> None:
