@@ -20,7 +20,7 @@ def warp_rows(
     rng: np.random.Generator,
     *,
     image_shape: tuple[int, int],
-    amounts: tuple[float, float, float, float],
+    amounts: tuple[float, float, float, float, float],
 ) -> NDArray[Any]:
     """Read some rows of X, each warped in its own random way.
 
@@ -34,7 +34,7 @@ def warp_rows(
         Draws the warps.
     image_shape : tuple (height, width) of int
     amounts : tuple of float
-        Shift, rotation, stretch and bend, as parameters of ``SequentialClassifier``.
+        Shift, rotation, stretch, bend and erase, as parameters of ``SequentialClassifier``.
 
     Returns
     -------
@@ -44,10 +44,11 @@ def warp_rows(
     ----------
     P. Y. Simard, D. Steinkraus and J. C. Platt, "Best Practices for Convolutional Neural Networks
     Applied to Visual Document Analysis", ICDAR 2003. They smooth a field of random displacements;
-    here it is a spline with random coefficients, which is smooth already.
+    here it is a spline with random coefficients, which is smooth already. Z. Zhong, L. Zheng,
+    G. Kang, S. Li and Y. Yang, "Random Erasing Data Augmentation", AAAI 2020.
     """
     height, width = image_shape
-    *affine, bend = amounts
+    *affine, bend, erase = amounts
     warped = np.empty((len(rows), height, width), dtype=X.dtype)
     knots = (len(rows), 2, _N_KNOTS, _N_KNOTS)
     bends = np.float32(bend) * rng.standard_normal(knots, dtype=np.float32)
@@ -61,7 +62,19 @@ def warp_rows(
         np.float32(0.5 if X.dtype.kind == "u" else 0.0),
         warped,
     )
+    if erase:
+        _erase(warped, rng, erase)
     return warped.reshape(len(rows), -1)
+
+
+def _erase(images: NDArray[Any], rng: np.random.Generator, probability: float) -> None:
+    """Set a rectangle to 0 in some images; its sides are one to two sevenths of the image's."""
+    chosen = np.flatnonzero(rng.random(len(images)) < probability)
+    sides = np.array(images.shape[1:])
+    sizes = rng.integers(sides // 7, 2 * sides // 7 + 1, size=(len(chosen), 2))
+    corners = rng.integers(0, sides - sizes + 1)
+    for i, (height, width), (top, left) in zip(chosen, sizes, corners, strict=True):
+        images[i, top : top + height, left : left + width] = 0
 
 
 def _moves(

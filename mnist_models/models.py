@@ -257,6 +257,7 @@ def _make_steps(name: str, recipe: Recipe, random_state: Any) -> tuple[Any, Any]
         "rotation": 12.0,
         "stretch": 0.08,
         "bend": 0.8,
+        "erase": 0.05,
         "epochs": 24,
         "validation_fraction": 0.0,
     }

@@ -51,8 +51,8 @@ class SequentialClassifier(KerasClassifier):
         ``hidden_units`` is not used.
     image_shape : tuple (height, width) of int, default=None
         Shape of the images in pixels; None for square ones. Used where rows are read as images:
-        by ``"conv"`` (at least 5×5), and to shift, rotate, stretch or bend (at least 2×2). -1 for
-        one of the two is inferred from the other.
+        by ``"conv"`` (at least 5×5), and to warp them (at least 2×2). -1 for one of the two is
+        inferred from the other.
     l2 : float, default=1e-3
         L2 penalty on the weights of every layer, at least 0.
     dropout : float, default=0.0
@@ -73,6 +73,10 @@ class SequentialClassifier(KerasClassifier):
         share (0.1: by about 10 %) and slant, in columns per row, from 0 to 1; standard deviation,
         in pixels, of the coefficients of a smooth displacement field. All 0: no warping. For
         digits, up to 2, 12 and 0.1 do no harm.
+    erase : float, default=0.0
+        Probability, from 0 to 1, that a rectangle of an image is set to 0 when it is trained on.
+        Its sides are one to two sevenths of the image's. The network then reads digits with parts
+        missing.
     batch_size : int, default=128
         Rows per step.
     epochs : int, default=20
@@ -189,6 +193,7 @@ class SequentialClassifier(KerasClassifier):
         "rotation": [Interval(Real, 0, 180, closed="both")],
         "stretch": [Interval(Real, 0, 1, closed="both")],
         "bend": [Interval(Real, 0, None, closed="left")],
+        "erase": [Interval(Real, 0, 1, closed="both")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "patience": [Interval(Integral, 0, None, closed="left")],
@@ -223,6 +228,7 @@ class SequentialClassifier(KerasClassifier):
         rotation: float = 0.0,
         stretch: float = 0.0,
         bend: float = 0.0,
+        erase: float = 0.0,
         batch_size: int = 128,
         epochs: int = 20,
         patience: int = 3,
@@ -246,6 +252,7 @@ class SequentialClassifier(KerasClassifier):
         self.rotation = rotation
         self.stretch = stretch
         self.bend = bend
+        self.erase = erase
         self.batch_size = batch_size
         self.epochs = epochs
         self.patience = patience
@@ -446,17 +453,17 @@ class SequentialClassifier(KerasClassifier):
         return None if isinstance(self._network, _Built) else self._network
 
     def _warp(self, n_features: int) -> Callable[..., Any] | None:
-        if not (self.shift or self.rotation or self.stretch or self.bend):
+        amounts = (self.shift, self.rotation, self.stretch, self.bend, self.erase)
+        if not any(amounts):
             return None
         shape = resolve_shape(self.image_shape, n_features)
         if min(shape) < 2:
             raise ValueError(
                 f"X must hold images of at least 2 by 2 pixels to be warped. Got {shape} "
-                "instead. Set shift, rotation, stretch and bend to 0."
+                "instead. Set shift, rotation, stretch, bend and erase to 0."
             )
         from mnist_models._warp_kernels import warp_rows
 
-        amounts = (self.shift, self.rotation, self.stretch, self.bend)
         return partial(warp_rows, image_shape=shape, amounts=amounts)
 
     def _restore(

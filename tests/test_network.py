@@ -162,6 +162,7 @@ WRONG: dict[str, list[Any]] = {
     "rotation": [181.0],
     "stretch": [2.0],
     "bend": ["much"],
+    "erase": [1.5],
     "build_fn": ["dense"],
     "callbacks": [[]],
     "class_weight": ["fair", 2.0, {0: -1.0}, {0: np.nan}, {0: 1e300}, {0: 0, 1: 0}, {"none": 1.0}],

@@ -21,7 +21,7 @@ def _images(shape: tuple[int, int], rng: np.random.Generator) -> Any:
 def test_nothing_asked_is_nothing_done(shape: Any, dtype: Any, rng: np.random.Generator) -> None:
     X = _images(shape, rng).astype(dtype)
     rows = rng.permutation(20)[:7]
-    same = warp_rows(X, rows, rng, image_shape=shape, amounts=(0, 0, 0, 0))
+    same = warp_rows(X, rows, rng, image_shape=shape, amounts=(0, 0, 0, 0, 0))
     assert same.dtype == dtype
     np.testing.assert_array_equal(same, X[rows])
 
@@ -59,7 +59,7 @@ def test_a_quarter_turn(rng: np.random.Generator) -> None:
             return np.zeros(size, dtype)
 
     generator: Any = Extreme()
-    how: Any = {"image_shape": (9, 9), "amounts": (0, 90, 0, 0)}
+    how: Any = {"image_shape": (9, 9), "amounts": (0, 90, 0, 0, 0)}
     turned = warp_rows(X, np.arange(20), generator, **how)
     expected = np.rot90(X.reshape(-1, 9, 9), -1, axes=(1, 2))
     np.testing.assert_array_equal(turned.reshape(-1, 9, 9), expected)
@@ -70,7 +70,10 @@ def testsplines_share_every_pixel_among_the_knots() -> None:
         np.testing.assert_allclose(splines(n).sum(axis=1), 1, rtol=1e-6)
 
 
-@pytest.mark.parametrize("amounts", [(2, 0, 0, 0), (0, 12, 0, 0), (0, 0, 0.1, 0), (0, 0, 0, 0.5)])
+@pytest.mark.parametrize(
+    "amounts",
+    [(2, 0, 0, 0, 0), (0, 12, 0, 0, 0), (0, 0, 0.1, 0, 0), (0, 0, 0, 0.5, 0), (0, 0, 0, 0, 0.5)],
+)
 def test_each_part_moves_digits_a_little_and_otherwise_every_time(
     amounts: Any, rng: np.random.Generator
 ) -> None:
@@ -83,3 +86,17 @@ def test_each_part_moves_digits_a_little_and_otherwise_every_time(
         assert warped.sum() == pytest.approx(digit.sum(), rel=0.4)
     one, other = (warp_rows(X, rows, np.random.default_rng(3), **how) for _ in range(2))
     np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("shape", "most"), [((28, 28), 8 * 8), ((9, 14), 2 * 4), ((2, 2), 0)])
+def test_a_rectangle_is_erased(shape: Any, most: int, rng: np.random.Generator) -> None:
+    n = 1000
+    X = np.full((n, shape[0] * shape[1]), 7, np.uint8)
+    for probability in (0.3, 1.0):
+        how: Any = {"image_shape": shape, "amounts": (0, 0, 0, 0, probability)}
+        erased = warp_rows(X, np.arange(n), rng, **how).reshape(n, *shape) == 0
+        sizes = erased.sum(axis=(1, 2))
+        boxes = erased.any(axis=1).sum(axis=1) * erased.any(axis=2).sum(axis=1)
+        np.testing.assert_array_equal(sizes, boxes)
+        assert sizes.max() == most
+        assert not most or np.mean(sizes > 0) == pytest.approx(probability, abs=0.1)
