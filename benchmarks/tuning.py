@@ -28,12 +28,14 @@ from mnist_models import (
     load_sample_digits,
     make_model,
 )
+from mnist_models.class_scores import ClassScores
 from mnist_models.preprocessing import Standardize
 
 # The accurate network, and what changes when one of its settings does.
 _NETWORKS: tuple[dict[str, Any], ...] = (
     {},
     {"bend": 0.4},
+    {"erase": 0.0},
     {"epochs": 12},
     {"epochs": 12, "learning_rate": 2e-3},
     {"epochs": 12, "bend": 1.2},
@@ -92,11 +94,12 @@ def _logistic_trials() -> Iterator[Trial]:
 
 
 def _forest_trials() -> Iterator[Trial]:
-    for cell_size in (7, 9):
-        classifiers: list[tuple[str, Any]] = [
-            (f"{n} trees", RandomForestClassifier(n, n_jobs=2, random_state=0)) for n in (100, 300)
-        ]
-        yield f"cells of {cell_size}", HogFeatures(cell_size=cell_size, dtype="uint8"), classifiers
+    classifiers = [("300 trees", RandomForestClassifier(300, n_jobs=2, random_state=0))]
+    hog = ("hog", HogFeatures(cell_size=9, dtype="uint8"))
+    yield "no scores", Pipeline([hog]), classifiers
+    for explained, penalty in ((0.95, 0.03), (0.9, 0.03), (0.95, 0.3)):
+        scores = ClassScores(explained=explained, penalty=penalty)
+        yield repr(scores), Pipeline([hog, ("scores", scores)]), classifiers
 
 
 def _print_scores(
@@ -104,7 +107,7 @@ def _print_scores(
 ) -> None:
     scores: dict[str, list[float]] = {name: [] for name, _ in classifiers}
     for train, test in StratifiedKFold(5, shuffle=True, random_state=0).split(X, y):
-        X_train, X_test = features.fit_transform(X[train]), features.transform(X[test])
+        X_train, X_test = features.fit_transform(X[train], y[train]), features.transform(X[test])
         for name, classifier in classifiers:
             scores[name].append(classifier.fit(X_train, y[train]).score(X_test, y[test]))
     for name, found in scores.items():

@@ -177,8 +177,8 @@ Preconditioner = Callable[[Float64], Float64]
 _BLOCK_ROWS = 1024
 # Few, since every task has a matrix of its own.
 _GRAM_TASKS = 4
-# Up to and from how many columns a weighted Gram matrix for every class costs little and much.
-_FEW_COLUMNS, _MAX_COLUMNS = 100, 1000
+# Up to so many columns, and below this cost, a weighted Gram matrix for every class pays off.
+_FEW_COLUMNS, _MAX_COST = 100, 1000
 # How much of the classes' mean coupling the preconditioner assumes. All of it would be singular,
 # since the probabilities sum to 1; this much saves a fifth of the passes over standardized MNIST.
 _COUPLING = 2 / 3
@@ -220,7 +220,7 @@ class Curvature:
         if len(P) > 1:
             coupling -= _COUPLING * (P * self._problem.weight @ P.T) / np.sqrt(np.outer(mean, mean))
             np.fill_diagonal(coupling, 1)
-        if not blocks_pay(n, d):
+        if not blocks_pay(n, d, self._problem.n_outputs):
             return self._inverse([float((1 + caution) * mean.mean()) * self._gram], coupling)
         blocks = (
             self._sampled_gram(of_rows, caution) + float(caution * of_all) * self._gram
@@ -323,13 +323,15 @@ class Curvature:
         return solve
 
 
-def blocks_pay(n: int, d: int) -> bool:
+def blocks_pay(n: int, d: int, n_outputs: int) -> bool:
     """Whether a Gram matrix for every class costs less than the iterations it saves.
 
-    They save half of the iterations. But making them takes as long as about d / 20 iterations, and
-    each of the others takes twice as long if there are few rows, since it reads all their factors.
+    They save up to half of the iterations. But each of the others reads all their factors, which
+    takes longer than reading X if there are few rows. And making them takes about n·d² operations,
+    and their factors n_outputs·d³/3, where an iteration takes a multiple of n·d, at which BLAS is
+    slow: so the sum of both, over n·d, has a limit.
     """
-    return d <= min(max(n / 4, _FEW_COLUMNS), _MAX_COLUMNS)
+    return d <= max(n / 4, _FEW_COLUMNS) and d + n_outputs * d**2 / (3 * n) <= _MAX_COST
 
 
 def _column_means(problem: LinearSoftmax) -> Float:

@@ -68,10 +68,11 @@ def warp_rows(
 
 
 def _erase(images: NDArray[Any], rng: np.random.Generator, probability: float) -> None:
-    """Set a rectangle to 0 in some images; its sides are one to two sevenths of the image's."""
+    """Set a rectangle to 0 in some images: one to two sevenths of it high and wide, or a pixel."""
     chosen = np.flatnonzero(rng.random(len(images)) < probability)
     sides = np.array(images.shape[1:])
-    sizes = rng.integers(sides // 7, 2 * sides // 7 + 1, size=(len(chosen), 2))
+    least, most = np.maximum(1, sides // 7), np.maximum(1, 2 * sides // 7)
+    sizes = rng.integers(least, most + 1, size=(len(chosen), 2))
     corners = rng.integers(0, sides - sizes + 1)
     for i, (height, width), (top, left) in zip(chosen, sizes, corners, strict=True):
         images[i, top : top + height, left : left + width] = 0

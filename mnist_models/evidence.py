@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from mnist_models._plots import BY_CLASS, IMPURITY, Panel, plot_panels
 from mnist_models._text import percent
 from mnist_models._validation import as_rows, some
+from mnist_models.class_scores import ClassScores
 from mnist_models.preprocessing import CleanPaper, Deskew, HogFeatures, Standardize, resolve_shape
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def plot_evidence(
     models this is exact: the pixels' values add up to the score, less the intercept. For several
     digits it is averaged over those of each class.
 
-    *Importances* are by impurity; those of oriented gradients are added up in each window.
+    *Importances* are by impurity; those of oriented gradients are added up in each window, and
+    those of class scores, which have no place in the image, are left out.
 
     *Patches* of several digits are exchanged at random between the digits: drawn is the share of
     right answers that is lost [1]_. In one digit, a patch is wiped: drawn is the probability that
@@ -255,7 +257,10 @@ class _Model:
     def importances(self) -> list[Panel]:
         """By impurity, of pixels or of windows; nothing if it has none."""
         values = getattr(self.classifier, "feature_importances_", None)
-        last = self.before[-1] if self.before else None
+        steps = list(self.before)
+        if values is not None and steps and isinstance(steps[-1], ClassScores):
+            values = values[: steps.pop().n_features_in_]  # a score looks at the whole image
+        last = steps[-1] if steps else None
         if values is None or not (self.sees_pixels or isinstance(last, HogFeatures)):
             return []
         grid = self.shape

@@ -58,7 +58,7 @@ class LogisticRegression(_logistic.LogisticRegression):
       the objective is above its minimum, relative to itself, by an estimate.
     - 8- and 16-bit integers, booleans and float16 become float32, which holds them exactly, and
       ``coef_`` is float32 then; scikit-learn converts them to float64. float32 X is not copied,
-      whatever its memory order, but for the columns that vary if a tenth or more never do.
+      whatever its memory order, but for the columns that vary if more than a tenth never do.
     - The result is the same to the last bit for any number of threads. There are as many as BLAS
       has (``threadpoolctl`` sets that); meanwhile, BLAS uses one thread in each.
     - Masked values, dates and text are refused, and so are rows whose scores overflow, for which

@@ -75,8 +75,8 @@ class SequentialClassifier(KerasClassifier):
         digits, up to 2, 12 and 0.1 do no harm.
     erase : float, default=0.0
         Probability, from 0 to 1, that a rectangle of an image is set to 0 when it is trained on.
-        Its sides are one to two sevenths of the image's. The network then reads digits with parts
-        missing.
+        Its sides are one to two sevenths of the image's, at least a pixel. The network then reads
+        digits with parts missing.
     batch_size : int, default=128
         Rows per step.
     epochs : int, default=20

@@ -88,7 +88,7 @@ def test_each_part_moves_digits_a_little_and_otherwise_every_time(
     np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize(("shape", "most"), [((28, 28), 8 * 8), ((9, 14), 2 * 4), ((2, 2), 0)])
+@pytest.mark.parametrize(("shape", "most"), [((28, 28), 8 * 8), ((9, 14), 2 * 4), ((2, 2), 1)])
 def test_a_rectangle_is_erased(shape: Any, most: int, rng: np.random.Generator) -> None:
     n = 1000
     X = np.full((n, shape[0] * shape[1]), 7, np.uint8)
@@ -99,4 +99,4 @@ def test_a_rectangle_is_erased(shape: Any, most: int, rng: np.random.Generator) 
         boxes = erased.any(axis=1).sum(axis=1) * erased.any(axis=2).sum(axis=1)
         np.testing.assert_array_equal(sizes, boxes)
         assert sizes.max() == most
-        assert not most or np.mean(sizes > 0) == pytest.approx(probability, abs=0.1)
+        assert np.mean(sizes > 0) == pytest.approx(probability, abs=0.1)
