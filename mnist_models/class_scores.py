@@ -31,7 +31,7 @@ class ClassScores(TransformerMixin, BaseEstimator):
     A tree asks for one feature at a time, and needs many questions for what a sum of features says
     at once. The scores are such sums: of the row's principal components and all products of two of
     them, weighted by ridge regression of the indicators of the classes [1]_. Rounded to whole
-    numbers from 0 to 255, they can be counted by :class:`RandomForestClassifier`.
+    numbers from 0 to 255, they can be counted by :class:`~mnist_models.RandomForestClassifier`.
 
     What a model says of the rows that it learned from is too good, and a forest would rely on it.
     So ``fit_transform`` gives each row the score of the weights learned from the labels of all

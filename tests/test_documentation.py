@@ -130,7 +130,7 @@ def test_the_tutorial_runs_as_a_notebook_and_prints_no_noise(tmp_path: Path) -> 
     printed = "".join(output.get("text", "") for output in outputs)
     shown = re.findall(r"^(?:accuracy: |test accuracy: |forest  |logistic  ).*$", page, re.M)
     assert len(shown) == 4
-    for line in ["Confusion matrix", "pixels 0.9722, strokes 0.9944", *shown]:
+    for line in ["Confusion matrix", "pixels 0.9722, strokes 0.9972", *shown]:
         assert line in printed
     assert [output for output in outputs if output.get("name") == "stderr"] == []
 
