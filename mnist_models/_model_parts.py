@@ -436,7 +436,6 @@ def _decode_standardize(scaler: Standardize, _: dict[str, Any], arrays: Arrays) 
 
 
 def _decode_class_scores(scores: ClassScores, _: dict[str, Any], arrays: Arrays) -> int:
-    scores._check_params()
     n_features, n_scores = scores.n_features_in_, _count(len(arrays["low"]), "the number of scores")
     n = _count(len(arrays["components"]), "the number of components", n_features)
     n_products = _count(math.comb(n + 2, 2), "the number of products")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from math import comb
 from numbers import Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,10 +12,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import LabelBinarizer, PolynomialFeatures
 from sklearn.utils import gen_batches
-from sklearn.utils.validation import (
-    _check_feature_names_in,
-    check_is_fitted,
-)
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from mnist_models._validation import RestoredOnError, check_rows
 
@@ -45,7 +43,7 @@ class ClassScores(TransformerMixin, BaseEstimator):
         The share of the variance that the principal components explain, above 0 and below 1. Of
         100 components, there are 5,150 products, and a matrix of all pairs of these, 200 MB.
     penalty : float, default=0.03
-        Strength of the ridge penalty, at least 1e-6: what is added to each product's sum of
+        Strength of the ridge penalty, above 1e-6: what is added to each product's sum of
         squares, as a share of it.
 
     Attributes
@@ -80,6 +78,11 @@ class ClassScores(TransformerMixin, BaseEstimator):
     >>> scores.shape, scores.dtype
     ((1797, 794), dtype('uint8'))
     """
+
+    _parameter_constraints: ClassVar = {
+        "explained": [Interval(Real, 0, 1, closed="neither")],
+        "penalty": [Interval(Real, 1e-6, None, closed="neither")],
+    }
 
     def __init__(self, *, explained: float = 0.95, penalty: float = 0.03) -> None:
         self.explained = explained
@@ -129,7 +132,7 @@ class ClassScores(TransformerMixin, BaseEstimator):
             If X or y is not such an array, or a parameter is invalid.
         """
         with RestoredOnError(self):
-            self._check_params()
+            self._validate_params()
             rows, labels = check_rows(self, X, y, ensure_min_samples=2)
             _check_size(rows)
             is_of = LabelBinarizer().fit_transform(labels).astype(np.float64)
@@ -203,14 +206,6 @@ class ClassScores(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)
         return np.append(names, [f"score{i}" for i in range(len(self.coef_))]).astype(object)
-
-    def _check_params(self) -> None:
-        for name, least, most in (("explained", 0, 1), ("penalty", 1e-6, np.inf)):
-            value: Any = getattr(self, name)
-            if not (isinstance(value, Real) and least < float(value) < most):
-                raise ValueError(
-                    f"{name} must be a number between {least} and {most}. Got {value!r} instead."
-                )
 
     def _solve(
         self, rows: NDArray[Any], is_of: NDArray[np.float64]
